@@ -1,0 +1,259 @@
+"""Sources and streams as the configuration describes them, checked and complete: what the other rooms trust.
+
+`settings` builds these values from YAML and environment; nothing else does. Texts with `${...}` are already filled,
+so a `Source` holds secrets and its repr leaves them out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Literal
+
+from etl.model.instants import Cursor, CursorFormat
+from etl.model.schema import ColumnType, Contract
+from etl.model.template import Body, Template, body_names
+
+_PLAIN_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Auth:
+    """How requests are signed. Only ever applied to requests within the origins of the source.
+
+    `kind` and the meaning of `values`: `none`; `bearer` (token); `basic` (user, password).
+    `header` and `query` use `pairs` of name and value.
+    """
+
+    kind: Literal["none", "bearer", "header", "query", "basic"] = "none"
+    values: tuple[str, ...] = field(default=(), repr=False)
+    pairs: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How hard a source may be pushed.
+
+    `rate` is requests per second (None: no declared rate) and may come in `burst`s; `concurrency` caps the adaptive
+    limit; `timeout` is the total deadline of one request with all it takes; `retries` are extra tries after the first;
+    `body` and `record` are bytes after decompression.
+    """
+
+    rate: float | None = None
+    burst: int = 1
+    concurrency: int = 32
+    timeout: timedelta = timedelta(seconds=60)
+    retries: int = 5
+    body: int = 64 * 1024 * 1024
+    record: int = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One API. `base_url` has no trailing slash; `allow_hosts` are further origins or host names."""
+
+    name: str
+    base_url: str
+    auth: Auth = field(default_factory=Auth, repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    limits: Limits = field(default_factory=Limits)
+    allow_hosts: tuple[str, ...] = ()
+    trust_env: bool = False
+    verify_tls: bool = True
+    file: str = ""
+
+
+class SelectorKind(StrEnum):
+    """Where a value is read from."""
+
+    BODY = "body"
+    HEADER = "header"
+    LINK = "link"
+    """The target of a `rel` in the Link header."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """A value in a response: a JMESPath in the body, or the name of a header (in lower case), or a link relation."""
+
+    kind: SelectorKind
+    path: str
+
+    @property
+    def plain(self) -> tuple[str, ...] | None:
+        """The names of a plain dotted path (`data.results`), None for any other expression. `()` is the whole body."""
+        if self.kind is not SelectorKind.BODY:
+            return None
+        if self.path in ("", "@"):
+            return ()
+        names = tuple(self.path.split("."))
+        return names if all(map(_PLAIN_NAME.fullmatch, names)) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """Where the items of a page are.
+
+    `objects`: `path` selects the array (or one object, which is one item). `columns`: `path` selects an object of
+    parallel arrays. `rows`: `path` selects an array of arrays whose names stand at `names`. `map`: `path` selects an
+    object whose values are the items; its keys become the field `key_name`. `nested`: `path`, then `inner` in each.
+    """
+
+    kind: Literal["objects", "columns", "rows", "map", "nested"] = "objects"
+    path: Selector
+    names: Selector | None = None
+    key_name: str = ""
+    inner: Selector | None = None
+
+
+class PagesKind(StrEnum):
+    """How the next request differs."""
+
+    NONE = "none"
+    NUMBER = "number"
+    OFFSET = "offset"
+    CURSOR = "cursor"
+    LINK = "link"
+    UNDECLARED = "undeclared"
+    """`pages` is missing: the first response is looked at, and the run stops if it seems to be paged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paging:
+    """How to get from one page to the others, and what proves the end.
+
+    `first` is the number of the first page or the first offset (CONFIG: `number: 1`, `offset: 0`), or the value of a
+    cursor list's first page. `next` selects the next cursor or link. `more` selects `while`'s or `until`'s value;
+    `more_means_end` is True for `until`. `size` is the page size asked for, None where the API decides.
+    `cap` is the largest number of rows the API ever lists for one query.
+    """
+
+    kind: PagesKind
+    first: object = None
+    next: Selector | None = None
+    size: int | None = None
+    total_rows: Selector | None = None
+    total_pages: Selector | None = None
+    more: Selector | None = None
+    more_means_end: bool = False
+    until_repeat: bool = False
+    inclusive: bool = False
+    cap: int | None = None
+    max_pages: int = 100_000
+    """Per chain; reaching it is `incomplete`, never success."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incremental:
+    """What marks a change. Durations apply to instants, `*_units` to number cursors.
+
+    `field` is a path of the item. `start` is where the first run begins, None for "everything". `step` cuts backfills
+    and first runs into windows. `inclusive` says that `{end}` itself is part of the answer (dates).
+    """
+
+    field: tuple[str, ...]
+    format: CursorFormat
+    start: Cursor | None = None
+    step: timedelta | None = None
+    step_units: int | None = None
+    overlap: timedelta = timedelta(0)
+    overlap_units: int = 0
+    lag: timedelta = timedelta(minutes=5)
+    delay: timedelta = timedelta(0)
+    inclusive: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What the list is sorted by, as far as its owner promises it. Nothing declared means the weakest."""
+
+    by: tuple[tuple[str, ...], ...]
+    descending: bool = False
+    immutable: bool = False
+    unique: bool = False
+    append_only: bool = False
+    binary_collation: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expect:
+    """When a success is still bad. None switches a check off."""
+
+    min_rows: int | None = None
+    max_reject_share: float = 0.01
+    fresh: timedelta | None = None
+    complete: str | None = None
+    """The weakest verdict that is good enough: `verified` or `consistent`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestTemplate:
+    """The request as the API's documentation shows it. `path` is joined to `base_url`; `form` excludes `json`."""
+
+    method: str = "GET"
+    path: Template
+    params: tuple[tuple[str, Template], ...] = ()
+    headers: tuple[tuple[str, Template], ...] = field(default=(), repr=False)
+    json: Body = None
+    form: tuple[tuple[str, Template], ...] = ()
+
+    def names(self) -> frozenset[str]:
+        """The roots of all placeholders of the request."""
+        templates = [self.path, *(t for pairs in (self.params, self.headers, self.form) for _, t in pairs)]
+        return body_names(self.json).union(*(template.names for template in templates))
+
+
+class Write(StrEnum):
+    """How rows land."""
+
+    UPSERT = "upsert"
+    APPEND = "append"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnChoice:
+    """What the YAML says of one column: a declared type, or to drop it, or that it is volatile."""
+
+    type: ColumnType | None = None
+    drop: bool = False
+    volatile: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """One list of a source. `fingerprint` changes with whatever changes which rows are asked for, or how they land."""
+
+    source: str
+    name: str
+    table: str
+    request: RequestTemplate
+    records: Records
+    pages: Paging
+    key: tuple[tuple[str, ...], ...] = ()
+    write: Write = Write.UPSERT
+    columns: Mapping[str, ColumnChoice] = field(default_factory=dict)
+    flatten: int = 0
+    add: tuple[tuple[str, Template], ...] = ()
+    incremental: Incremental | None = None
+    order: Order | None = None
+    contract: Contract = Contract.EVOLVE
+    expect: Expect = field(default_factory=Expect)
+    fail_if: Selector | None = None
+    schedule: str | None = None
+    file: str = ""
+    line: int = 0
+    fingerprint: str = ""
+
+    @property
+    def id(self) -> str:
+        """`source.stream`, as messages and JSON name it."""
+        return f"{self.source}.{self.name}"
+
+    @property
+    def asks_for_start(self) -> bool:
+        """Whether the request restricts what it asks for by `{start}`; else rows are filtered after the download."""
+        return "start" in self.request.names()
