@@ -90,6 +90,9 @@ class Writer(Protocol):
     def idle(self) -> None:
         """Nothing is in flight: what is buffered is committed now instead of waiting for more."""
 
+    async def settle(self) -> None:
+        """Wait until every page handed over so far is committed."""
+
     def finish(self) -> None:
         """No more pages will come."""
 
@@ -100,9 +103,12 @@ class Ledger(Protocol):
     def recall(self, request: PageRequest) -> PageFacts | None:
         """The facts of a committed page, None for one that has to be fetched."""
 
+    async def distinct_keys(self, window: Window) -> int:
+        """How many different keys the committed pages of a window hold, in bounded memory."""
+
 
 class Proof(Protocol):
-    """Watches the pages of one window go by, and judges at the end."""
+    """Watches the pages of one window go by, and judges when nothing is left to read."""
 
     def saw(self, request: PageRequest, facts: PageFacts) -> None:
         """A page was answered (or recalled). Called in order of arrival."""
@@ -110,8 +116,15 @@ class Proof(Protocol):
     def probes(self) -> Sequence[PageRequest]:
         """Requests the proof needs now that nothing is left to read; empty when it has all it can get."""
 
+    @property
+    def counts_keys(self) -> bool:
+        """Whether `judge` wants to know the number of distinct keys."""
+
     def judge(self, distinct_keys: int | None) -> Judgement:
-        """The verdict over the window, given how many distinct keys its committed pages hold (None: no key)."""
+        """The verdict over the window; `distinct_keys` is None when the stream has no key or nobody counted."""
+
+    def repairs(self) -> Sequence[PageRequest]:
+        """After a judgement: what to read again; empty when the checks agree or the budget is spent."""
 
 
 class Lease(Protocol):
@@ -135,6 +148,9 @@ class Stop(Protocol):
     @property
     def signal(self) -> int | None:
         """The signal's number, None when no signal asked."""
+
+    async def wait(self) -> None:
+        """Return once the wish is there."""
 
 
 Listener = Callable[[Event], None]

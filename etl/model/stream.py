@@ -82,6 +82,17 @@ class Selector:
     kind: SelectorKind
     path: str
 
+    @classmethod
+    def parse(cls, text: str) -> Selector:
+        """`header:Name` is a header, `rel:next` a relation of the Link header, anything else a JMESPath of the body.
+
+        The syntax of the JMESPath is not checked here.
+        """
+        prefix, _, rest = text.partition(":")
+        if prefix == "header":
+            return cls(SelectorKind.HEADER, rest.strip().lower())
+        return cls(SelectorKind.LINK, rest.strip()) if prefix == "rel" else cls(SelectorKind.BODY, text.strip())
+
     @property
     def plain(self) -> tuple[str, ...] | None:
         """The names of a plain dotted path (`data.results`), None for any other expression. `()` is the whole body."""
@@ -244,6 +255,7 @@ class Stream:
     expect: Expect = field(default_factory=Expect)
     fail_if: Selector | None = None
     schedule: str | None = None
+    tags: tuple[str, ...] = ()
     file: str = ""
     line: int = 0
     fingerprint: str = ""

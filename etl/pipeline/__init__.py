@@ -1,0 +1,10 @@
+"""The backbone: how the pages of a stream become committed rows.
+
+Read `sync_stream` first; it is the way of one page in the order of its steps. `fanout` decides which request is
+sent when, `progress` holds what is known of one window. Nothing here knows HTTP, SQL, or a kind of pagination.
+"""
+
+from etl.pipeline.progress import Reading, WindowReading
+from etl.pipeline.sync_stream import Parts, sync_stream
+
+__all__ = ["Parts", "Reading", "WindowReading", "sync_stream"]

@@ -1,0 +1,138 @@
+"""The conclusion of a stream's run: status, verdict, reason, exit code, and whether the watermark may move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from etl.errors import EtlError, ExpectationBroken, LeaseLost
+from etl.model.instants import Cursor
+from etl.model.run import Counts, RunStatus
+from etl.model.stream import Expect
+from etl.model.verdict import Judgement, Verdict, weakest
+from etl.pipeline import Reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a stream ended. `pin` is the start of the first window that is not complete: the watermark stays below."""
+
+    status: RunStatus
+    exit_code: int
+    verdict: Verdict | None
+    reason: str
+    hint: str = ""
+    error_code: str = ""
+    moves_watermark: bool = False
+    pin: Cursor | None = None
+    partial: bool = False
+
+
+def conclude(reading: Reading, counts: Counts, expect: Expect, *, strict: bool) -> Outcome:
+    """Weigh what was read. The first of these decides: a stop, a failure, a cut, a missing row, a broken bound."""
+    if reading.stopped:
+        return Outcome(
+            status=RunStatus.INTERRUPTED, exit_code=0, verdict=None, reason="stopped; what was answered is saved"
+        )
+    failures = [window.failure for window in reading.windows if window.failure is not None]
+    if failures and len(failures) == len(reading.windows):
+        return failed(failures[0])
+    if reading.partial:
+        return Outcome(
+            status=RunStatus.INCOMPLETE,
+            exit_code=0,
+            verdict=Verdict.INCOMPLETE,
+            reason="cut short as asked",
+            partial=True,
+        )
+    judged = weakest(tuple(window.judgement for window in reading.windows if window.judgement is not None))
+    if failures:
+        return _some_windows_failed(reading, failures[0])
+    if judged.verdict is Verdict.INCOMPLETE:
+        pin = _pin(reading)
+        return _below(judged, pin=pin, moves=pin is not None)
+    return _expected(judged, counts, expect, strict=strict)
+
+
+def failed(error: EtlError) -> Outcome:
+    """A stream that ended by an error."""
+    status = RunStatus.FENCED if isinstance(error, LeaseLost) else RunStatus.FAILED
+    if error.exit_code == 7 and status is RunStatus.FAILED:
+        status = RunStatus.REFUSED
+    return Outcome(
+        status=status,
+        exit_code=error.exit_code,
+        verdict=Verdict.INCOMPLETE if error.exit_code in (4, 5) else None,
+        reason=str(error),
+        hint=error.hint,
+        error_code=error.code,
+    )
+
+
+def _some_windows_failed(reading: Reading, failure: EtlError) -> Outcome:
+    count = sum(window.failure is not None for window in reading.windows)
+    return Outcome(
+        status=RunStatus.INCOMPLETE,
+        exit_code=5,
+        verdict=Verdict.INCOMPLETE,
+        reason=f"{count} of {len(reading.windows)} windows failed: {failure}",
+        hint=failure.hint,
+        error_code=failure.code,
+        moves_watermark=_pin(reading) is not None,
+        pin=_pin(reading),
+    )
+
+
+def _expected(judged: Judgement, counts: Counts, expect: Expect, *, strict: bool) -> Outcome:
+    """A complete reading may still be not good enough."""
+    broken = _broken_expectation(judged, counts, expect)
+    if broken:
+        return Outcome(
+            status=RunStatus.INCOMPLETE,
+            exit_code=5,
+            verdict=judged.verdict,
+            reason=broken,
+            hint="look at them with: etl rejects list" if counts.rejected else judged.hint,
+            error_code=ExpectationBroken.code,
+        )
+    if strict and judged.verdict is not Verdict.VERIFIED:
+        return _below(judged, pin=None, moves=True)
+    return Outcome(
+        status=RunStatus.SUCCEEDED,
+        exit_code=0,
+        verdict=judged.verdict,
+        reason=judged.reason,
+        hint=judged.hint,
+        moves_watermark=True,
+    )
+
+
+def _broken_expectation(judged: Judgement, counts: Counts, expect: Expect) -> str:
+    if counts.fetched and counts.rejected / counts.fetched > expect.max_reject_share:
+        share = counts.rejected / counts.fetched
+        return (
+            f"{counts.rejected:,} of {counts.fetched:,} items were rejected ({share:.1%}), "
+            f"more than expect.max_reject_share = {expect.max_reject_share:.1%}"
+        )
+    if expect.min_rows is not None and counts.fetched - counts.rejected < expect.min_rows:
+        return f"{counts.fetched - counts.rejected:,} rows came, expect.min_rows is {expect.min_rows:,}"
+    if expect.complete is not None and judged.verdict.strength < Verdict(expect.complete).strength:
+        return f"the verdict is {judged.verdict} ({judged.reason}), expect.complete asks for {expect.complete}"
+    return ""
+
+
+def _below(judged: Judgement, *, pin: Cursor | None, moves: bool) -> Outcome:
+    return Outcome(
+        status=RunStatus.INCOMPLETE,
+        exit_code=5,
+        verdict=judged.verdict,
+        reason=judged.reason,
+        hint=judged.hint,
+        error_code="E-INCOMPLETE",
+        moves_watermark=moves,
+        pin=pin,
+    )
+
+
+def _pin(reading: Reading) -> Cursor | None:
+    """The start of the first window that is not complete; its own end is never passed."""
+    return next((window.window.start for window in reading.windows if not window.is_complete), None)

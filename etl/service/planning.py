@@ -1,0 +1,137 @@
+"""Which windows a run reads: the interval since the watermark, the whole list, or a past range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from etl.errors import UsageError
+from etl.model.instants import MICROSECOND, Cursor, CursorKind, parse_duration, to_micros
+from etl.model.stream import Incremental, Stream
+from etl.model.window import Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The windows of one reading, oldest first, and the bounds of them all. `full` leaves out lone `{start}`s."""
+
+    windows: tuple[Window, ...]
+    since: Cursor | None = None
+    until: Cursor | None = None
+    full: bool = False
+
+
+def plan_sync(stream: Stream, watermark: Cursor | None, *, full: bool, now: datetime) -> Plan:
+    """What a scheduled or manual sync reads.
+
+    Since the watermark less `overlap`; since `incremental.start` before there is one; everything under `full`, and
+    where no start was ever named. Where the request holds `{end}` the upper bound is frozen at `now` less `delay`,
+    and `step` cuts the interval into windows that are read side by side.
+    """
+    incremental = stream.incremental
+    if incremental is None:
+        return Plan(windows=(Window(),), full=True)
+    since = _since(incremental, watermark)
+    until = _end(stream, incremental, now)
+    whole = full or since is None
+    if not stream.asks_for_start:
+        return Plan(windows=(Window(),), since=None if whole else since, full=True)
+    begin = incremental.start if full else since
+    windows = tuple(_cut(incremental, begin, until))
+    if whole:
+        windows = (Window(end=windows[0].end), *windows[1:])
+    return Plan(windows=windows, since=None if whole else since, until=until, full=whole)
+
+
+def plan_slice(stream: Stream, start: Cursor, end: Cursor) -> Plan:
+    """What one slice of a backfill reads: exactly `[start, end)`, and never the whole list."""
+    return Plan(windows=(Window(start=start, end=end),), since=start, until=end, full=not stream.asks_for_start)
+
+
+def slice_bounds(stream: Stream, start: Cursor, end: Cursor, step: str | None) -> tuple[tuple[Cursor, Cursor], ...]:
+    """Cut a past range into slices.
+
+    By `step` of the command, else `incremental.step`, else 30 days; number cursors need a step of their own. A
+    request without `{start}` reads the whole list each time, so it gets one slice.
+    """
+    incremental = _incremental(stream)
+    if not stream.asks_for_start:
+        return ((start, end),)
+    stride = _stride(incremental, step)
+    if incremental.format.kind is CursorKind.TEXT or stride is None:
+        return ((start, end),)
+    return tuple(_steps(int(start), int(end), stride))
+
+
+def read_bound(stream: Stream, text: str, *, now: datetime) -> Cursor:
+    """A bound as a person types it: `2024-01-01`, an instant, `30d` (that long ago), or a number.
+
+    Raises UsageError naming what is possible.
+    """
+    incremental = _incremental(stream)
+    if incremental.format.kind is CursorKind.INSTANT:
+        try:
+            return to_micros(now - parse_duration(text))
+        except ValueError:
+            pass
+    try:
+        return incremental.format.parse(text)
+    except (ValueError, TypeError) as error:
+        raise UsageError(
+            f"{stream.id}: {text!r} is no bound of its cursor {'.'.join(incremental.field)}",
+            why=str(error),
+            hint="write a date such as 2024-01-01, an instant such as 2024-01-01T12:00:00Z, or 30d for that long ago"
+            if incremental.format.kind is CursorKind.INSTANT
+            else f"write a {incremental.format.kind}",
+        ) from None
+
+
+def _incremental(stream: Stream) -> Incremental:
+    if stream.incremental is None:
+        raise UsageError(
+            f"{stream.id} has no `incremental`, so it has no past range to read",
+            hint=f"a plain `etl sync {stream.id}` reads all of it",
+        )
+    return stream.incremental
+
+
+def _since(incremental: Incremental, watermark: Cursor | None) -> Cursor | None:
+    if watermark is None:
+        return incremental.start
+    match incremental.format.kind:
+        case CursorKind.INSTANT:
+            return int(watermark) - incremental.overlap // MICROSECOND
+        case CursorKind.NUMBER:
+            return int(watermark) - incremental.overlap_units
+        case CursorKind.TEXT:
+            return watermark
+
+
+def _end(stream: Stream, incremental: Incremental, now: datetime) -> Cursor | None:
+    if incremental.format.kind is not CursorKind.INSTANT or "end" not in stream.request.names():
+        return None
+    return to_micros(now - incremental.delay)
+
+
+def _cut(incremental: Incremental, begin: Cursor | None, until: Cursor | None) -> Iterator[Window]:
+    stride = _stride(incremental, None) if incremental.step is not None else None
+    if begin is None or until is None or stride is None or int(begin) >= int(until):
+        yield Window(start=begin, end=until)
+        return
+    for low, high in _steps(int(begin), int(until), stride):
+        yield Window(start=low, end=high)
+
+
+def _steps(low: int, high: int, stride: int) -> Iterator[tuple[int, int]]:
+    while low < high:
+        yield low, min(low + stride, high)
+        low += stride
+
+
+def _stride(incremental: Incremental, step: str | None) -> int | None:
+    """The width of a slice in units of the cursor, None when there is none for its kind."""
+    if incremental.format.kind is CursorKind.NUMBER:
+        return int(step) if step else incremental.step_units
+    duration = parse_duration(step) if step else incremental.step or timedelta(days=30)
+    return max(duration // MICROSECOND, 1)

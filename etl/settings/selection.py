@@ -1,0 +1,47 @@
+"""Which streams a command means: `github`, `github.issues`, `git*.issues`, `tag:hourly`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+from etl.errors import UsageError
+from etl.model.stream import Stream
+
+
+def select(streams: Sequence[Stream], selectors: Sequence[str]) -> tuple[Stream, ...]:
+    """The streams that any selector names, each once, in the order of `streams`; all of them without a selector.
+
+    Raises UsageError for a selector that names nothing, with the nearest name there is.
+    """
+    if not selectors:
+        return tuple(streams)
+    chosen: set[str] = set()
+    for selector in selectors:
+        named = {stream.id for stream in streams if _names(selector, stream)}
+        if not named:
+            raise _nothing(streams, selector)
+        chosen |= named
+    return tuple(stream for stream in streams if stream.id in chosen)
+
+
+def _names(selector: str, stream: Stream) -> bool:
+    kind, colon, tag = selector.partition(":")
+    if colon and kind == "tag":
+        return any(fnmatchcase(own, tag) for own in stream.tags)
+    return fnmatchcase(stream.id, selector) or fnmatchcase(stream.source, selector)
+
+
+def _nothing(streams: Sequence[Stream], selector: str) -> UsageError:
+    tags = {f"tag:{tag}" for stream in streams for tag in stream.tags}
+    known = sorted({stream.source for stream in streams} | {stream.id for stream in streams} | tags)
+    if not known:
+        return UsageError(f"no stream is called {selector!r}", why="nothing is configured", hint="see `etl init`")
+    near = get_close_matches(selector, known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"there are {_some(known)}"
+    return UsageError(f"no source or stream is called {selector!r}", hint=hint)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

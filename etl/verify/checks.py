@@ -1,0 +1,183 @@
+"""The cheap checks: what can be said of a list without a proof, at the price of at most two requests.
+
+They agree when the total did not change, the distinct keys equal it, and the first and the last page hold the same
+keys in the same order as before. That is `consistent` and not `verified`: inserts and deletes that cancel each
+other pass every one of these checks and still lose rows (up to 20 % of losing runs, simulated).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from etl.model.page import PageFacts, PageRequest, Purpose
+from etl.model.stream import PagesKind, Paging
+from etl.model.verdict import Judgement, Verdict
+
+MAX_PASSES = 3
+"""Readings of one window, the first one included; then the verdict is what it is."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What one pass over the window showed."""
+
+    first: tuple[PageRequest, PageFacts] | None = None
+    last: tuple[PageRequest, PageFacts] | None = None
+    end: PageFacts | None = None
+    """The page that was the end: the highest one asked for."""
+    end_ordinal: int = -1
+    items: int = 0
+    keyless: int = 0
+    """Rejected items whose key could not be read: they count as delivered, and have no digest."""
+    pages: int = 0
+    lowest_total: int | None = None
+    highest_total: int | None = None
+
+    def add(self, request: PageRequest, facts: PageFacts) -> None:
+        """One page of this pass."""
+        self.pages += 1
+        self.items += facts.count
+        self.keyless += facts.count - len(facts.key_digests) // 8
+        self.add_total(facts)
+        if request.ordinal >= self.end_ordinal:
+            self.end_ordinal, self.end = request.ordinal, facts
+        if request.ordinal == 0:
+            self.first = (request, facts)
+        if facts.count and (self.last is None or request.ordinal >= self.last[0].ordinal):
+            self.last = (request, facts)
+
+    def add_total(self, facts: PageFacts) -> None:
+        """A total counts wherever it is told, on probes too."""
+        total = facts.total_rows
+        if total is None:
+            return
+        self.lowest_total = total if self.lowest_total is None else min(self.lowest_total, total)
+        self.highest_total = total if self.highest_total is None else max(self.highest_total, total)
+
+
+class CheapChecks:
+    """The proof port for lists without a proof: numbered and offset lists, chains, and single pages."""
+
+    def __init__(self, paging: Paging, *, has_key: bool) -> None:
+        self._paging = paging
+        self._has_key = has_key
+        self._seen = Seen()
+        self._pass = 0
+        self._probed = False
+        self._moved: list[str] = []
+        self._agrees = False
+        self._capped = False
+
+    def saw(self, request: PageRequest, facts: PageFacts) -> None:
+        """Pages of the current pass are gathered; probes are compared with them."""
+        if request.purpose is Purpose.PROBE:
+            self._compare(request, facts)
+            return
+        if request.attempt // 2 != self._pass:
+            self._pass, self._seen, self._probed, self._moved = request.attempt // 2, Seen(), False, []
+        self._seen.add(request, facts)
+        if request.ordinal + 1 >= self._paging.max_pages:
+            self._capped = True
+
+    def probes(self) -> Sequence[PageRequest]:
+        """The first and the last page once more, where pages can be asked for by number."""
+        numbered = self._paging.kind in (PagesKind.NUMBER, PagesKind.OFFSET)
+        if self._probed or not numbered or self._seen.pages < 2:
+            return ()
+        self._probed = True
+        ends = [end for end in (self._seen.first, self._seen.last) if end is not None]
+        unique = {request.position: request for request, _ in ends}
+        return [replace(request, purpose=Purpose.PROBE, attempt=self._pass * 2 + 1) for request in unique.values()]
+
+    @property
+    def counts_keys(self) -> bool:
+        """Distinct keys are compared with a total; without either there is nothing to count."""
+        return self._has_key and self._seen.lowest_total is not None
+
+    def judge(self, distinct_keys: int | None) -> Judgement:
+        """See the module's docstring for what agrees and what does not prove."""
+        rows = self._seen.items if distinct_keys is None else distinct_keys + self._seen.keyless
+        missing = self._known_missing(rows)
+        if missing:
+            self._agrees = self._capped
+            return Judgement(verdict=Verdict.INCOMPLETE, reason=missing)
+        disagreements = self._disagreements()
+        if disagreements:
+            self._agrees = False
+            return Judgement(verdict=Verdict.ASSUMED, reason="the list moved while it was read: " + disagreements[0])
+        self._agrees = True
+        return self._quiet(rows)
+
+    def repairs(self) -> Sequence[PageRequest]:
+        """The whole list once more while the checks disagree: what moved is unknown without a declared order."""
+        first = self._seen.first
+        numbered = self._paging.kind in (PagesKind.NUMBER, PagesKind.OFFSET)
+        if self._agrees or first is None or not numbered or self._pass + 1 >= MAX_PASSES or self._seen.pages < 2:
+            return ()
+        return [replace(first[0], purpose=Purpose.REPAIR, attempt=(self._pass + 1) * 2)]
+
+    def _compare(self, request: PageRequest, facts: PageFacts) -> None:
+        self._seen.add_total(facts)
+        for name, end in (("first", self._seen.first), ("last", self._seen.last)):
+            if end is not None and end[0].position == request.position and end[1].digest != facts.digest:
+                self._moved.append(f"the {name} page changed")
+
+    def _known_missing(self, rows: int) -> str:
+        paging, seen = self._paging, self._seen
+        if self._capped:
+            return f"stopped by max_pages = {paging.max_pages:,}"
+        if paging.cap is not None and max(seen.items, seen.highest_total or 0) >= paging.cap:
+            return f"the API lists at most {paging.cap:,} rows of one query"
+        if seen.lowest_total is not None and rows < seen.lowest_total:
+            return f"{rows:,} of {seen.lowest_total:,} rows"
+        return ""
+
+    def _disagreements(self) -> list[str]:
+        seen, found = self._seen, list(self._moved)
+        if seen.lowest_total != seen.highest_total:
+            found.append(f"the total went from {seen.lowest_total:,} to {seen.highest_total:,}")
+        elif seen.lowest_total is not None and seen.items > seen.lowest_total:
+            found.append(f"{seen.items:,} rows came where the API tells {seen.lowest_total:,}")
+        return found
+
+    def _quiet(self, rows: int) -> Judgement:
+        """Nothing disagrees; how strong that is depends on how the end was known."""
+        seen = self._seen
+        told = seen.lowest_total is not None
+        if told and seen.pages == 1 and seen.items == seen.lowest_total:
+            return Judgement(verdict=Verdict.VERIFIED, reason=f"one response held all {rows:,} rows and said so")
+        facts = [f"{rows:,} of {seen.lowest_total:,}"] if told else []
+        if self._probed:
+            facts.append("first and last page unchanged")
+        end = self._end_told()
+        if not told and not end:
+            return Judgement(
+                verdict=Verdict.ASSUMED,
+                reason="; ".join(["the only sign of the end was a short or an empty page", *facts]),
+                hint="tell where the API says how much there is: pages.total_rows, total_pages, while or until",
+            )
+        if end:
+            facts.append(end)
+        if not told:
+            facts.append("the API tells no total")
+        return Judgement(verdict=Verdict.CONSISTENT, reason="; ".join(facts))
+
+    def _end_told(self) -> str:
+        """How the API itself said that this was all, empty when it did not."""
+        paging, end = self._paging, self._seen.end
+        if paging.kind in (PagesKind.NONE, PagesKind.UNDECLARED):
+            return "one response"
+        if end is None:
+            return ""
+        if end.more is False:
+            return "the API said it was the last page"
+        if end.total_pages is not None:
+            return f"{end.total_pages:,} pages as told"
+        if paging.until_repeat:
+            return "the cursor repeated itself"
+        if paging.kind is PagesKind.LINK and end.next_link is None:
+            return "no next link"
+        if paging.kind is PagesKind.CURSOR and end.next_cursor is None and paging.more is None and end.count == 0:
+            return ""
+        return "no next cursor" if paging.kind is PagesKind.CURSOR and end.next_cursor is None else ""
