@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from etl.model.instants import Cursor
 
 Scalar = str | int | float | bool | None
-NO_VARIABLES: Mapping[str, object] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +21,7 @@ class Window:
     member: str = ""
     start: Cursor | None = None
     end: Cursor | None = None
-    variables: Mapping[str, object] = field(default=NO_VARIABLES, hash=False, compare=False)
+    variables: Mapping[str, object] = field(default_factory=dict, hash=False, compare=False)
 
     @property
     def is_whole_list(self) -> bool:

@@ -7,12 +7,14 @@ ticks in every hour of the day follows real time instead, so that `*/15 * * * *`
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 
 from etl.model.schedule import Cron
 
+_MINUTE = timedelta(minutes=1)
 _DAY = timedelta(days=1)
 _HORIZON = 9 * 366
 """Days to look at: 29 February may be eight years away, across 2100."""
@@ -38,7 +40,7 @@ def between(cron: Cron, start: datetime, end: datetime, zone: tzinfo) -> Iterato
         day -= _DAY
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def ticks_of(cron: Cron, day: date, zone: tzinfo) -> tuple[datetime, ...]:
     """The ticks whose time on the wall lies in `day`, in UTC, in order, each once."""
     if day.month not in cron.months or day.day not in cron.days or day.isoweekday() % 7 not in cron.weekdays:
@@ -67,11 +69,7 @@ def _instants(wall: datetime, zone: tzinfo, *, every_showing: bool) -> Iterator[
 def _end_of_gap(inside: datetime, width: timedelta, zone: tzinfo) -> datetime:
     """The moment the clock is turned forward; `inside` is less than `width` after it. Exact to the minute."""
     new = inside.astimezone(zone).utcoffset()
-    low, high = inside - width, inside
-    while high - low > timedelta(minutes=1):
-        middle = low + (high - low) / 2
-        if middle.astimezone(zone).utcoffset() == new:
-            high = middle
-        else:
-            low = middle
-    return high
+    minutes = bisect_left(
+        range(width // _MINUTE), True, key=lambda n: (inside - width + n * _MINUTE).astimezone(zone).utcoffset() == new
+    )
+    return inside - width + minutes * _MINUTE

@@ -8,19 +8,20 @@ run (it would drift) nor from the start of the process (a process that restarts 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
+from itertools import islice
 
 from etl.model.schedule import Every, Schedule, parse_schedule
 from etl.schedule import ticks
 
-_LONGEST_COUNT = timedelta(days=366)
+_MOST_COUNTED = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
     """A stream should run now. `due_at` is the newest tick that has come, the moment itself if it never ran.
 
-    `missed` counts the older ticks that this one run stands for, over at most a year.
+    `missed` counts the older ticks that this one run stands for; cron counts no further than 1,000.
     """
 
     due_at: datetime
@@ -56,8 +57,9 @@ def is_due(
         if steps < 1:
             return None
         return Due(due_at=last_scheduled_at.astimezone(UTC) + steps * parsed.interval, missed=steps - 1)
-    newest = next(ticks.between(parsed, max(last_scheduled_at, now - timedelta(days=1)), now, zone), None)
-    return _cron_due(parsed, last_scheduled_at, now, zone)
+    come = ticks.between(parsed, last_scheduled_at, now, zone)
+    newest = next(come, None)
+    return None if newest is None else Due(due_at=newest, missed=sum(1 for _ in islice(come, _MOST_COUNTED)))
 
 
 def _is_from_a_wrong_clock(schedule: Schedule, last: datetime, now: datetime, zone: tzinfo) -> bool:

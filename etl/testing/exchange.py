@@ -64,7 +64,9 @@ class Answer:
         if len(self.body) < _WORTH_PACKING:
             return self
         body = gzip.compress(self.body, compresslevel=1, mtime=0)
-        return replace(self, body=body, headers=(*self.headers, ("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")))
+        return replace(
+            self, body=body, headers=(*self.headers, ("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
+        )
 
     def head(self, *, length: int | None = -1, close: bool = False) -> bytes:
         """Status line and headers, without the empty line. `length` -1 is the body's, None leaves it out."""

@@ -5,25 +5,59 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from etl.testing import shop
-from etl.testing.exchange import Answer, Call, Refusal, error
+from etl.testing import doors, lists, shapes, shop
+from etl.testing.exchange import Answer, Call, Refusal, error, ok
 from etl.testing.state import ShopState
 
 Handler = Callable[[ShopState, Call], Answer]
 
+
+def index(state: ShopState, _call: Call) -> Answer:
+    """What there is, for people who open the server in a browser."""
+    sizes = {"items": len(state.items), "orders": len(state.orders), "customers": len(state.customers)}
+    return ok({"shop": sizes, "round": state.round, "lists": [f"{method} {path}" for method, path in sorted(ROUTES)]})
+
+
 ROUTES: Final[Mapping[tuple[str, str], Handler]] = {
+    ("GET", "/"): index,
     ("GET", "/api/items"): shop.items,
     ("GET", "/api/orders"): shop.orders,
     ("GET", "/api/customers"): shop.customers,
+    ("GET", "/lists/none"): lists.none,
+    ("GET", "/lists/number"): lists.number,
+    ("GET", "/lists/number/header"): lists.number_header,
+    ("GET", "/lists/number/untold"): lists.number_untold,
+    ("GET", "/lists/offset"): lists.offset,
+    ("GET", "/lists/offset/header"): lists.offset_header,
+    ("GET", "/lists/offset/untold"): lists.offset_untold,
+    ("GET", "/lists/cursor"): lists.cursor,
+    ("GET", "/lists/cursor/starting-after"): lists.starting_after,
+    ("GET", "/lists/link"): lists.link,
+    ("GET", "/lists/link/body"): lists.link_body,
+    ("POST", "/lists/search"): shapes.search,
+    ("POST", "/lists/search/page"): shapes.search_page,
+    ("POST", "/graphql"): shapes.graphql,
+    ("GET", "/lists/columns"): shapes.columns,
+    ("GET", "/lists/rows"): shapes.rows,
+    ("GET", "/lists/map"): shapes.mapped,
+    ("GET", "/lists/nested"): shapes.nested,
+    ("GET", "/auth/bearer/items"): doors.bearer,
+    ("GET", "/auth/basic/items"): doors.basic,
+    ("GET", "/auth/header/items"): doors.header,
+    ("GET", "/auth/query/items"): doors.query,
 }
 
 
 def answer(state: ShopState, call: Call) -> Answer:
     """The honest answer to a request: no faults, no limits."""
     method = "GET" if call.method == "HEAD" else call.method
-    handler = ROUTES.get((method, call.path.rstrip("/") or "/"))
+    path = call.path.rstrip("/") or "/"
+    handler = ROUTES.get((method, path))
     if handler is None:
-        return error(404, f"there is nothing at {method} {call.path}")
+        allowed = [known for known, place in ROUTES if place == path]
+        if allowed:
+            return error(405, f"{path} wants {allowed[0]}", ("Allow", ", ".join(allowed)))
+        return error(404, f"there is nothing at {path}")
     try:
         return handler(state, call)
     except Refusal as refusal:

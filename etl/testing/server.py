@@ -166,9 +166,7 @@ class ApiServer:
             honest = honest.packed()
         first_line, _, headers = honest.head().partition(b"\r\n")
         body = b"" if call.method == "HEAD" else honest.body
-        return Ready(
-            call=call, answer=honest, first_line=first_line + b"\r\n", rest=headers + b"\r\n\r\n" + body
-        )
+        return Ready(call=call, answer=honest, first_line=first_line + b"\r\n", rest=headers + b"\r\n\r\n" + body)
 
     def _date_line(self) -> bytes:
         now = self._now()

@@ -1,0 +1,128 @@
+"""Values that are written as text and mean something else: durations, rates, sizes, selectors, schedules."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Final
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+from pydantic import PlainValidator, WithJsonSchema
+
+from etl.model.instants import CursorFormat, parse_duration
+from etl.model.stream import Selector, SelectorKind
+from etl.settings.unsupported import HEAD_SELECTOR
+
+_RATE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(s|min|m|h|d)")
+_RATE_SECONDS: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+_SIZE: Final = re.compile(r"(\d+)\s*([KMG]i?)?B?", re.IGNORECASE)
+_CRON_FIELD: Final = re.compile(r"[\d*/,\-a-z?#]+", re.IGNORECASE)
+_CRON_NICKNAMES: Final = ("@hourly", "@daily", "@weekly", "@monthly", "@yearly")
+
+
+def read_duration(value: object) -> timedelta:
+    """`5m`, `1h30m`; a bare 0 needs no unit."""
+    if value == 0 and not isinstance(value, bool):
+        return timedelta(0)
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not a duration; write a number and a unit, as in 30s, 5m, 12h or 30d")
+    return parse_duration(value)
+
+
+def read_positive_duration(value: object) -> timedelta:
+    """A duration above zero."""
+    duration = read_duration(value)
+    if not duration:
+        raise ValueError("has to be longer than zero")
+    return duration
+
+
+def read_rate(value: object) -> float:
+    """Requests per second of `20/s`, `600/min`, `5000/h`."""
+    matched = _RATE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if matched is None or not float(matched[1]):
+        raise ValueError(f"{value!r} is not a rate; write requests per time, as in 20/s, 600/min or 5000/h")
+    return float(matched[1]) / _RATE_SECONDS[matched[2]]
+
+
+def read_size(value: object) -> int:
+    """Bytes of `1048576`, `16MiB`, `500KB`."""
+    matched = _SIZE.fullmatch(str(value).strip()) if isinstance(value, (int, str)) else None
+    if matched is None or isinstance(value, bool) or not int(matched[1]):
+        raise ValueError(f"{value!r} is not a size; write bytes, or 16MiB")
+    unit = (matched[2] or "").lower()
+    base = 1024 if unit.endswith("i") else 1000
+    return int(matched[1]) * int(base ** " kmg".index(unit[:1] or " "))
+
+
+def read_selector(value: object) -> Selector:
+    """`header:Name`, `rel:next`, or a JMESPath whose syntax is checked here."""
+    if not isinstance(value, str):
+        raise ValueError("should be a JMESPath or header:Name")  # noqa: TRY004 - pydantic reports ValueError only
+    if value.startswith("head:"):
+        raise ValueError(HEAD_SELECTOR)
+    selector = Selector.parse(value)
+    if selector.kind is not SelectorKind.BODY:
+        if not selector.path:
+            raise ValueError("names no header or relation")
+        return selector
+    try:
+        if selector.path:
+            jmespath.compile(selector.path)
+    except JMESPathError as error:
+        raise ValueError(f"is no valid JMESPath: {str(error).splitlines()[0]}") from None
+    return selector
+
+
+def read_schedule(value: object) -> str:
+    """`every 15m`, or five cron fields; the scheduler reads them in full."""
+    text = value.strip() if isinstance(value, str) else ""
+    if text.startswith("every "):
+        if parse_duration(text.removeprefix("every ")) < timedelta(seconds=1):
+            raise ValueError("the shortest interval is 1s")
+        return text
+    fields = text.split()
+    if text in _CRON_NICKNAMES or (len(fields) == 5 and all(map(_CRON_FIELD.fullmatch, fields))):
+        return text
+    raise ValueError(f"{value!r} is no schedule; write `every 15m`, or five cron fields such as `0 6 * * *`")
+
+
+def read_format(value: object) -> CursorFormat:
+    """The format of a cursor."""
+    return CursorFormat(value if isinstance(value, str) else str(value))
+
+
+def read_field(value: object) -> tuple[str, ...]:
+    """A path of names into an item: `id`, `fields.updated`."""
+    names = tuple(value.split(".")) if isinstance(value, str) else ()
+    if not names or not all(name and not re.search(r"[\s\[\]{}()|*]", name) for name in names):
+        raise ValueError(f"{value!r} is no field of an item; write a name, or names joined by dots")
+    return names
+
+
+_DURATION_SCHEMA: Final = {"type": "string", "examples": ["30s", "5m", "12h", "30d", "1y"]}
+Duration = Annotated[timedelta, PlainValidator(read_duration), WithJsonSchema(_DURATION_SCHEMA)]
+PositiveDuration = Annotated[timedelta, PlainValidator(read_positive_duration), WithJsonSchema(_DURATION_SCHEMA)]
+Rate = Annotated[
+    float, PlainValidator(read_rate), WithJsonSchema({"type": "string", "examples": ["20/s", "600/min", "5000/h"]})
+]
+Size = Annotated[
+    int, PlainValidator(read_size), WithJsonSchema({"type": ["integer", "string"], "examples": ["16MiB"]})
+]
+ASelector = Annotated[
+    Selector,
+    PlainValidator(read_selector),
+    WithJsonSchema({"type": "string", "examples": ["data.items", "header:X-Total-Count", "rel:next"]}),
+]
+Schedule = Annotated[
+    str, PlainValidator(read_schedule), WithJsonSchema({"type": "string", "examples": ["every 15m", "0 6 * * *"]})
+]
+Format = Annotated[
+    CursorFormat,
+    PlainValidator(read_format),
+    WithJsonSchema({"type": "string", "examples": [*CursorFormat.NAMES, "%Y-%m-%d %H:%M"]}),
+]
+Field = Annotated[
+    tuple[str, ...], PlainValidator(read_field), WithJsonSchema({"type": "string", "examples": ["id", "fields.updated"]})
+]
