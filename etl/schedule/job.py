@@ -26,11 +26,6 @@ class Job:
         if isinstance(self.schedule, str):
             parse_schedule(self.schedule)
 
-    @property
-    def source(self) -> str:
-        """The part of `stream_id` before the dot."""
-        return self.stream_id.partition(".")[0]
-
 
 def due_now(jobs: Iterable[Job], now: datetime, zone: tzinfo = UTC) -> list[tuple[Job, Due]]:
     """The jobs that are due, the longest waiting first, streams that never ran last; ties as they came."""

@@ -12,8 +12,9 @@ every ring be computed anew.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 from types import TracebackType
 from typing import Final, Protocol, Self
 
@@ -93,8 +94,9 @@ class Scheduler:
         )
         self._clockwork.start(paused=True)
         for job in self._jobs.values():
+            rings = _Rings(partial(self._next_tick, job), self._jitter_s)
             self._clockwork.add_job(
-                self._ring, _Ticks(self, job), args=[job], id=job.stream_id, next_run_time=self._first_ring(job)
+                self._ring, rings, args=[job], id=job.stream_id, next_run_time=self._first_ring(job)
             )
         self._clockwork.resume()
         return self
@@ -128,20 +130,23 @@ class Scheduler:
 
     @property
     def upcoming(self) -> Mapping[str, datetime]:
-        """The next tick of every stream, without jitter; one that lies in the past is being caught up with."""
-        return {job.stream_id: self.next_tick(job) for job in self._jobs.values()}
+        """The first tick of every stream that is later than now, without jitter."""
+        now = self._clock.now()
+        return {job.stream_id: self._next_tick(job, now) for job in self._jobs.values()}
 
-    def next_tick(self, job: Job) -> datetime:
-        """The first tick that is later than now and than the last one acted upon, unless that one is from a wrong clock."""
-        now, last = self._clock.now(), self._last[job.stream_id]
-        if last is None or is_due(job.schedule, last, now, self._zone):
-            return next_due(job.schedule, now, self._zone)
+    def _next_tick(self, job: Job, now: datetime) -> datetime:
+        last = self._last[job.stream_id]
+        due = is_due(job.schedule, last, now, self._zone)
+        if due is not None:
+            last = due.due_at
+        assert last is not None  # a stream that never ran is due
         return next_due(job.schedule, last, self._zone)
 
     def _first_ring(self, job: Job) -> datetime:
         # A due job rings at its missed tick: the store sorts by that, so that the longest waiting comes first.
-        due = is_due(job.schedule, job.last_scheduled_at, self._clock.now(), self._zone)
-        return due.due_at if due else self.next_tick(job)
+        now = self._clock.now()
+        due = is_due(job.schedule, self._last[job.stream_id], now, self._zone)
+        return due.due_at if due is not None else self._next_tick(job, now)
 
     async def _ring(self, job: Job) -> None:
         # A coroutine function: APScheduler would run any other one in a thread.
@@ -172,14 +177,13 @@ class Scheduler:
         await silent.wait()  # its shutdown is only asked for above, and happens in the loop
 
 
-class _Ticks(BaseTrigger):  # type: ignore[misc] # APScheduler has no types
-    """Tells APScheduler when to ring next: our own ticks, each once, never one that has passed."""
+class _Rings(BaseTrigger):  # type: ignore[misc] # APScheduler has no types
+    """Tells APScheduler when to ring next: always later than `now`, so that many missed ticks are one ring."""
 
-    def __init__(self, scheduler: Scheduler, job: Job) -> None:
-        self._scheduler = scheduler
-        self._job = job
-        self.jitter = scheduler._jitter_s
+    def __init__(self, next_tick: Callable[[datetime], datetime], jitter_s: float) -> None:
+        self._next_tick = next_tick
+        self._jitter_s = jitter_s
 
-    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
-        tick = self._scheduler.next_tick(self._job)
-        return self._apply_jitter(tick, self.jitter, now)
+    def get_next_fire_time(self, _previous: datetime | None, now: datetime) -> datetime:
+        ring: datetime = self._apply_jitter(self._next_tick(now), self._jitter_s, now)
+        return ring

@@ -16,10 +16,13 @@ from datetime import datetime
 from etl.model.instants import iso
 from etl.schedule.job import Job
 
-_log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
-Run = Callable[[Job, datetime], Awaitable[None]]
-"""Bring one stream up to date for the tick `due_at`. It records its own outcome; what it raises is only logged."""
+Run = Callable[[Job, datetime], Awaitable[bool | None]]
+"""Bring one stream up to date for the tick `due_at`. It records its own outcome; what it raises is only logged.
+
+False says that a stop cut it short: the tick stays open, and is due again at the next start.
+"""
 OnSkip = Callable[[Job, datetime, str], Awaitable[None]]
 """A tick came and was not run; the reason is a line for a person."""
 OnTicked = Callable[[Job, datetime], Awaitable[None]]
@@ -39,8 +42,8 @@ class _Turn:
 class Turns:
     """Runs at most `at_once` jobs side by side, and never one job twice at a time.
 
-    `on_ticked` comes *after* a run, whatever its outcome, and not at all when the run was cut off: a tick that a crash
-    or a stop interrupted is due again at the next start, which then resumes where the run ended.
+    `on_ticked` comes *after* a run, whatever its outcome, and not at all when the run was cut short: a tick that a
+    crash or a stop interrupted is due again at the next start, which then resumes where the run ended.
     """
 
     def __init__(
@@ -105,19 +108,21 @@ class Turns:
         async with self._places:
             turn.is_running = True
             try:
-                await self._run(turn.job, turn.due_at)
+                is_acted_upon = await self._run(turn.job, turn.due_at)
             except Exception:
-                _log.exception("the scheduled run of %s failed unexpectedly", turn.job.stream_id)
-        await self._tell(turn)
+                _logger.exception("the scheduled run of %s failed unexpectedly", turn.job.stream_id)
+                is_acted_upon = True
+        if is_acted_upon is not False:
+            await self._tell(turn)
 
     async def _tell(self, turn: _Turn) -> None:
         try:
             await self._on_ticked(turn.job, turn.acted_upon)
         except Exception:
-            _log.exception("the tick of %s could not be recorded; it will be due again", turn.job.stream_id)
+            _logger.exception("the tick of %s could not be recorded; it will be due again", turn.job.stream_id)
 
     async def _skip(self, job: Job, due_at: datetime, reason: str) -> None:
         try:
             await self._on_skip(job, due_at, reason)
         except Exception:
-            _log.exception("the skipped tick of %s could not be recorded", job.stream_id)
+            _logger.exception("the skipped tick of %s could not be recorded", job.stream_id)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import Field
 
 from etl.settings.format.part import Part
-from etl.settings.format.values import ASelector, Duration, Format, PositiveDuration
+from etl.settings.format.values import Amount, ASelector, Duration, Format, Start
 from etl.settings.format.values import Field as ItemField
-
-Units = Annotated[int, Field(ge=0)]
 
 
 class IncrementalPart(Part):
     """Ask only for what changed since the last run: `{start}` and `{end}` in the request are its window."""
 
     field: ItemField | None = Field(None, description="The field of an item that grows with every change: `updated_at`.")
-    start: int | str | None = Field(
+    start: Start | None = Field(
         None, description="Where the first run begins: a date, or a number for number cursors. Default: everything."
     )
     format: Format | None = Field(
@@ -25,10 +21,10 @@ class IncrementalPart(Part):
         description="How `{start}` and `{end}` are written: `iso` (default), `unix`, `unix_ms`, `date`, `number` (default "
         "when `start` is a number), `text`, or a pattern such as `%Y-%m-%d %H:%M`.",
     )
-    step: Annotated[int, Field(ge=1)] | PositiveDuration | None = Field(
+    step: Amount | None = Field(
         None, description="Cut first runs and backfills into windows of this length; the request needs `{end}`."
     )
-    overlap: Units | Duration | None = Field(
+    overlap: Amount | None = Field(
         None, description="Ask again for this much before the watermark. Default 0. A number for number cursors."
     )
     lag: Duration | None = Field(

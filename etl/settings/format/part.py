@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, PlainValidator, StringConstraints, WithJsonSchema
 
 
 class Part(BaseModel):
@@ -22,8 +22,24 @@ class Part(BaseModel):
     )
 
 
-Scalar = str | int | float | bool
-"""A value as it stands in a query or a header; sent as written."""
+def read_scalar(value: object) -> object:
+    """A single value as it stands in a query or a header; it is sent as written."""
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if isinstance(value, Mapping) and len(value) == 1 and None in value.values():
+        name = next(iter(value))
+        raise ValueError(f'YAML reads {{{name}}} as a map; put it in quotes: "{{{name}}}"')
+    raise ValueError("should be a single value")
+
+
+def read_pair(value: object) -> object:
+    """A single value, or a list of them for a parameter that is repeated."""
+    return [read_scalar(one) for one in value] if isinstance(value, list) else read_scalar(value)
+
+
+_SCALAR_TYPES: Final = ["string", "number", "boolean", "null"]
+Scalar = Annotated[object, PlainValidator(read_scalar), WithJsonSchema({"type": _SCALAR_TYPES})]
+PairValue = Annotated[object, PlainValidator(read_pair), WithJsonSchema({"type": [*_SCALAR_TYPES, "array"]})]
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,48}$")]
 """A source or a stream: part of a table's name."""

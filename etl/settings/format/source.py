@@ -22,7 +22,7 @@ class SourcePart(Part):
 
     base_url: Text = Field(description="Where all paths begin: `https://api.example.org/v1`.")
     auth: Auth | None = Field(None, description="How requests are signed. Default: not at all.")
-    headers: dict[str, Scalar | None] | None = Field(None, description="Headers of every request.")
+    headers: dict[str, Scalar] | None = Field(None, description="Headers of every request.")
     limits: LimitsPart | None = Field(None, description="How hard the API may be pushed.")
     allow_hosts: list[Text] | None = Field(
         None, description="Other hosts or origins that links may lead to, and that get the credentials too."

@@ -11,11 +11,11 @@ from etl.settings.format.expect import ExpectPart
 from etl.settings.format.incremental import IncrementalPart
 from etl.settings.format.order import OneOrMore, OrderPart
 from etl.settings.format.pages import Pages
-from etl.settings.format.part import Part, Scalar
+from etl.settings.format.part import PairValue, Part, Scalar
 from etl.settings.format.records import Records
 from etl.settings.format.values import ASelector, PositiveDuration, Schedule
 
-Pairs = dict[str, Scalar | None | list[Scalar]]
+Pairs = dict[str, PairValue]
 Column = Literal["bigint", "double", "numeric", "boolean", "text", "timestamp", "date", "json", "drop", "volatile"]
 
 
@@ -29,7 +29,7 @@ class StreamPart(Part):
         description="Query parameters. Placeholders: `{page}` `{offset}` `{size}` `{cursor}` `{start}` `{end}`. One whose "
         "only placeholder has no value yet is left out; `null` removes an inherited one.",
     )
-    headers: dict[str, Scalar | None] | None = Field(None, description="Headers, on top of the source's.")
+    headers: dict[str, Scalar] | None = Field(None, description="Headers, on top of the source's.")
     json_: Any = Field(None, alias="json", description="A JSON body; texts in it may hold placeholders.")
     form: Pairs | None = Field(None, description="A form body, instead of `json`.")
     records: Records | None = Field(None, description="Where the items are: a JMESPath. Default: the whole body.")

@@ -38,6 +38,20 @@ def read_positive_duration(value: object) -> timedelta:
     return duration
 
 
+def read_amount(value: object) -> timedelta | int:
+    """A duration, or a whole number of whatever a number cursor counts."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    return read_duration(value)
+
+
+def read_start(value: object) -> int | str:
+    """Where a first run begins, in the API's own writing."""
+    if isinstance(value, (int, str)) and not isinstance(value, bool) and value != "":
+        return value
+    raise ValueError("should be a date, a date-time, a whole number or a text")
+
+
 def read_rate(value: object) -> float:
     """Requests per second of `20/s`, `600/min`, `5000/h`."""
     matched = _RATE.fullmatch(value.strip()) if isinstance(value, str) else None
@@ -104,6 +118,14 @@ def read_field(value: object) -> tuple[str, ...]:
 _DURATION_SCHEMA: Final = {"type": "string", "examples": ["30s", "5m", "12h", "30d", "1y"]}
 Duration = Annotated[timedelta, PlainValidator(read_duration), WithJsonSchema(_DURATION_SCHEMA)]
 PositiveDuration = Annotated[timedelta, PlainValidator(read_positive_duration), WithJsonSchema(_DURATION_SCHEMA)]
+Amount = Annotated[
+    timedelta | int,
+    PlainValidator(read_amount),
+    WithJsonSchema({"type": ["string", "integer"], "examples": ["5m", "30d", 1000]}),
+]
+Start = Annotated[
+    int | str, PlainValidator(read_start), WithJsonSchema({"type": ["string", "integer"], "examples": ["2024-01-01"]})
+]
 Rate = Annotated[
     float, PlainValidator(read_rate), WithJsonSchema({"type": "string", "examples": ["20/s", "600/min", "5000/h"]})
 ]

@@ -1,0 +1,135 @@
+"""What is wrong in a file, in plain words: pydantic's errors and our own, gathered instead of raised one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from etl.errors import Problem
+from etl.settings.document import Document, Path
+from etl.settings.format.part import Part
+
+_Model = TypeVar("_Model", bound=Part)
+
+_WORDS: Final = {
+    "string_type": "should be a text",
+    "int_type": "should be a whole number",
+    "float_type": "should be a number",
+    "bool_type": "should be true or false",
+    "list_type": "should be a list",
+    "dict_type": "should be a map",
+    "model_type": "should be a map",
+    "missing": "is required",
+    "string_too_short": "is empty",
+}
+_ELSEWHERE: Final = {
+    "ordered": "write `order: {by: ..., immutable: true}` beside `incremental`",
+    "<<": "merge keys are no part of YAML 1.2; use `defaults`",
+    "url": "did you mean `base_url` (of the source) or `path` (of a stream)?",
+}
+_NAME_PATTERN: Final = "lower-case letters, digits and _, at most 48 of them"
+
+
+def read_part(model: type[_Model], document: Document, data: object, at: Path = ()) -> _Model | tuple[Problem, ...]:
+    """`data`, which stands at `at` in the document, as a checked part of the format, or everything wrong with it."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        schema = model.model_json_schema(by_alias=True)
+        return tuple(
+            _problem(document, at, detail, schema)
+            for detail in error.errors(include_url=False, include_input=False, include_context=True)
+        )
+
+
+def near(name: str, known: Sequence[str]) -> str:
+    """A hint: the nearest known name, or the known ones when none is near and they are few."""
+    matches = get_close_matches(name, known, n=1, cutoff=0.6)
+    if matches:
+        return f"did you mean `{matches[0]}`?"
+    return f"possible here: {', '.join(sorted(known))}" if 0 < len(known) <= 16 else ""
+
+
+def _problem(document: Document, at: Path, detail: ErrorDetails, schema: Mapping[str, Any]) -> Problem:
+    inner = _in_file(document, at, detail["loc"])
+    path = (*at, *inner)
+    kind = detail["type"]
+    if kind == "extra_forbidden":
+        key = str(path[-1])
+        known = keys_at(schema, inner[:-1])
+        hint = _ELSEWHERE.get(key) or near(key, known)
+        return document.problem(path, "unknown key", hint=hint, at_key=True)
+    if kind == "missing":
+        return document.problem(path, "is required", at_key=True)
+    if kind == "string_pattern_mismatch":
+        at_key = detail["loc"][-1] == "[key]"
+        what = "not a possible name" if at_key else "not a possible value"
+        return document.problem(path, what, hint=_NAME_PATTERN, at_key=at_key)
+    return document.problem(path, *_words(document, path, detail))
+
+
+def _words(document: Document, path: Path, detail: ErrorDetails) -> tuple[str, ...]:
+    """The message of an error, in our words where pydantic's would need a manual."""
+    kind = detail["type"]
+    if kind in ("int_type", "float_type") and "${" in str(_value(document, path)):
+        return (f"{_WORDS[kind]}; variables may stand only in texts that are sent",)
+    if kind in _WORDS:
+        return (_WORDS[kind],)
+    if kind == "literal_error":
+        return (f"should be {str(detail.get('ctx', {}).get('expected', '')).replace(chr(39), '`')}",)
+    message = detail["msg"].removeprefix("Value error, ").replace("{{", "{").replace("}}", "}")
+    return (message[:1].lower() + message[1:].replace("Input should", "should"),)
+
+
+def _value(document: Document, path: Path) -> object:
+    found: object = document.data
+    for step in path:
+        if isinstance(found, Mapping):
+            found = found.get(step)
+        elif isinstance(found, list) and isinstance(step, int) and step < len(found):
+            found = found[step]
+    return found
+
+
+def _in_file(document: Document, at: Path, location: tuple[int | str, ...]) -> Path:
+    """The steps of an error's location that are keys of the file; branch names of unions are left out."""
+    path: Path = ()
+    for index, step in enumerate(location):
+        is_last = index == len(location) - 1
+        if (*at, *path, step) in document.places or (is_last and step not in ("[key]", "text", "map", "list")):
+            path = (*path, step)
+    return path
+
+
+def keys_at(schema: Mapping[str, Any], path: Path) -> tuple[str, ...]:
+    """The keys that a JSON Schema knows for the map at `path`, over all branches of unions."""
+    nodes = [schema]
+    for step in path:
+        nodes = [child for node in _resolved(schema, nodes) for child in _children(node, step)]
+    return tuple(sorted({key for node in _resolved(schema, nodes) for key in node.get("properties", {})}))
+
+
+def _resolved(schema: Mapping[str, Any], nodes: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    found: list[Mapping[str, Any]] = []
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        if "$ref" in node:
+            waiting.append(schema["$defs"][node["$ref"].rpartition("/")[2]])
+            continue
+        waiting.extend(branch for union in ("anyOf", "oneOf", "allOf") for branch in node.get(union, ()))
+        found.append(node)
+    return found
+
+
+def _children(node: Mapping[str, Any], step: str | int) -> list[Mapping[str, Any]]:
+    named = node.get("properties", {}).get(step)
+    others = [node.get("items")] if isinstance(step, int) else [
+        node.get("additionalProperties"),
+        *node.get("patternProperties", {}).values(),
+    ]
+    return [child for child in (named, *([] if named else others)) if isinstance(child, dict)]

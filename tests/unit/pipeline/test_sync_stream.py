@@ -1,0 +1,397 @@
+"""The backbone over fakes: no HTTP, no SQL, and no kind of pagination it would know."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from etl.errors import AuthRefused, DatabaseRefused, GaveUp, LeaseLost
+from etl.model.page import Page, PageFacts, PageRequest, Purpose, Response, RowBlock
+from etl.model.verdict import Judgement, Verdict
+from etl.model.window import Window
+from etl.pipeline import Parts, Reading, sync_stream
+from etl.pipeline.budget import Budget
+from etl.pipeline.fanout import Rooms
+
+FINE = Judgement(verdict=Verdict.CONSISTENT, reason="fine")
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def request(window: Window, page: int) -> PageRequest:
+    return PageRequest(window=window, position=f"page:{page}", ordinal=page, page=page)
+
+
+class Numbered:
+    """Page 0 names all the others at once, lazily."""
+
+    def __init__(self, pages: int) -> None:
+        self.pages = pages
+
+    def first(self, window: Window) -> PageRequest:
+        return request(window, 0)
+
+    def following(self, asked: PageRequest, facts: PageFacts) -> Iterable[PageRequest]:
+        if asked.page == 0:
+            return (request(asked.window, page) for page in range(1, self.pages))
+        return ()
+
+
+class Chained(Numbered):
+    """Each page names the next one."""
+
+    def following(self, asked: PageRequest, facts: PageFacts) -> Iterable[PageRequest]:
+        assert asked.page is not None
+        return (request(asked.window, asked.page + 1),) if asked.page + 1 < self.pages else ()
+
+
+class FakeSource:
+    """Answers after a few turns of the loop; `failing` positions raise."""
+
+    def __init__(self, failing: dict[str, Exception] | None = None) -> None:
+        self.failing = failing or {}
+        self.asked: list[str] = []
+        self.in_flight = self.peak = 0
+        self.seq = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def fetch(self, asked: PageRequest) -> Page:
+        self.seq += 1
+        seq = self.seq
+        self.asked.append(asked.position)
+        self.in_flight += 1
+        self.peak = max(self.peak, self.in_flight)
+        try:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            await self.gate.wait()
+            if asked.position in self.failing:
+                raise self.failing[asked.position]
+        finally:
+            self.in_flight -= 1
+        return page(asked, seq)
+
+
+def page(asked: PageRequest, seq: int, rows: int = 2) -> Page:
+    return Page(
+        request=asked,
+        response=Response(status=200, headers={}, body=b"{}", url="http://x", started_at=NOON, served_at=NOON, seq=seq),
+        facts=PageFacts(count=rows, max_cursor=asked.page),
+        block=RowBlock(
+            version=1,
+            rows=[(asked.page, n) for n in range(rows)],
+            keys=[(n,) for n in range(rows)],
+            hashes=[b"x"] * rows,
+            cursors=[asked.page] * rows,
+        ),
+    )
+
+
+class FakeLimiter:
+    def __init__(self, limit: int = 4) -> None:
+        self.limit = limit
+        self.in_flight = 0
+
+    @asynccontextmanager
+    async def permit(self) -> AsyncIterator[None]:
+        self.in_flight += 1
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+
+
+class FakeWriter:
+    """Commits when told to be idle or to settle; `fails` raises from `run`."""
+
+    def __init__(self, fails: Exception | None = None) -> None:
+        self.fails = fails
+        self.buffered: list[Page] = []
+        self.committed: list[Page] = []
+        self.done = asyncio.Event()
+        self.wake = asyncio.Event()
+
+    async def put(self, brought: Page) -> None:
+        self.buffered.append(brought)
+        self.wake.set()
+
+    async def run(self) -> None:
+        while not self.done.is_set() or self.buffered:
+            await self.wake.wait()
+            self.wake.clear()
+            if self.fails:
+                raise self.fails
+            self._commit()
+
+    def _commit(self) -> None:
+        self.committed += self.buffered
+        self.buffered.clear()
+
+    async def settle(self) -> None:
+        self._commit()
+
+    def idle(self) -> None:
+        self.wake.set()
+
+    def finish(self) -> None:
+        self.done.set()
+        self.wake.set()
+
+
+class FakeLedger:
+    def __init__(self, known: dict[str, PageFacts] | None = None) -> None:
+        self.known = known or {}
+
+    def recall(self, asked: PageRequest) -> PageFacts | None:
+        return self.known.get(asked.position) if asked.attempt == 0 else None
+
+    async def distinct_keys(self, window: Window) -> int:
+        return 7
+
+
+class FakeProof:
+    """Wants one probe, then one repair, when told so."""
+
+    def __init__(self, *, probe: bool = False, repair: bool = False) -> None:
+        self.seen: list[tuple[str, str, int]] = []
+        self.judged_with: list[int | None] = []
+        self._probe, self._repair = probe, repair
+
+    def saw(self, asked: PageRequest, facts: PageFacts) -> None:
+        self.seen.append((asked.position, asked.purpose, asked.attempt))
+
+    def probes(self) -> Sequence[PageRequest]:
+        wanted, self._probe = self._probe, False
+        return [replace(request(Window(), 0), purpose=Purpose.PROBE, attempt=1)] if wanted else []
+
+    counts_keys = True
+
+    def judge(self, distinct_keys: int | None) -> Judgement:
+        self.judged_with.append(distinct_keys)
+        return FINE
+
+    def repairs(self) -> Sequence[PageRequest]:
+        wanted, self._repair = self._repair, False
+        return [replace(request(Window(), 0), purpose=Purpose.REPAIR, attempt=2)] if wanted else []
+
+
+class FakeLease:
+    token = 1
+
+    def __init__(self, fails: Exception | None = None) -> None:
+        self.fails = fails
+
+    async def keep(self) -> None:
+        if self.fails:
+            raise self.fails
+        await asyncio.Event().wait()
+
+
+class FakeStop:
+    signal = 15
+
+    def __init__(self) -> None:
+        self.event = asyncio.Event()
+
+    @property
+    def requested(self) -> bool:
+        return self.event.is_set()
+
+    async def wait(self) -> None:
+        await self.event.wait()
+
+
+class World:
+    """Everything a reading needs, each part replaceable."""
+
+    def __init__(self, pages: Numbered, **parts: object) -> None:
+        self.source = parts.get("source") or FakeSource()
+        self.writer = parts.get("writer") or FakeWriter()
+        self.limiter = FakeLimiter()
+        self.proof = parts.get("proof") or FakeProof()
+        self.stop = FakeStop()
+        self.events: list[object] = []
+        self.parts = Parts(
+            rooms=Rooms(
+                stream="shop.items",
+                source=self.source,
+                pages=pages,
+                limiter=self.limiter,
+                writer=self.writer,
+                ledger=parts.get("ledger") or FakeLedger(),
+                prove=lambda: self.proof,
+                listener=self.events.append,
+            ),
+            lease=parts.get("lease") or FakeLease(),
+            stop=self.stop,
+            budget=parts.get("budget") or Budget(),
+            grace_s=0.01,
+        )
+
+    async def read(self, *windows: Window) -> Reading:
+        return await asyncio.wait_for(sync_stream(self.parts, windows or (Window(),)), 5)
+
+
+async def test_all_pages_of_a_numbered_list_are_committed_and_the_window_is_judged() -> None:
+    """The judgement sees the number of distinct keys, counted after everything was committed."""
+    world = World(Numbered(10))
+
+    reading = await world.read()
+
+    assert sorted(page.request.page for page in world.writer.committed) == list(range(10))
+    assert reading.windows[0].judgement == FINE
+    assert world.proof.judged_with == [7]
+
+
+async def test_pages_in_flight_never_exceed_the_limit_and_reach_it() -> None:
+    """A list of 50 pages under a limit of 4 keeps exactly 4 requests in flight."""
+    world = World(Numbered(50))
+
+    await world.read()
+
+    assert world.source.peak == 4
+
+
+async def test_a_chain_is_read_one_page_after_the_other() -> None:
+    """Concurrency appears only where the pages permit it."""
+    world = World(Chained(5))
+
+    await world.read()
+
+    assert world.source.peak == 1
+    assert world.source.asked == ["page:0", "page:1", "page:2", "page:3", "page:4"]
+
+
+async def test_chains_of_several_windows_run_side_by_side() -> None:
+    """What cannot be concurrent inside a window is concurrent across windows."""
+    world = World(Chained(3))
+
+    reading = await world.read(*(Window(start=n, end=n + 1) for n in range(4)))
+
+    assert world.source.peak == 4
+    assert [window.window.start for window in reading.windows] == [0, 1, 2, 3]
+
+
+async def test_a_resumed_reading_asks_only_for_pages_the_ledger_does_not_know() -> None:
+    """Committed pages name their successors from the ledger."""
+    known = {f"page:{n}": PageFacts(count=2) for n in range(4)}
+    world = World(Numbered(6), ledger=FakeLedger(known))
+
+    await world.read()
+
+    assert sorted(world.source.asked) == ["page:4", "page:5"]
+
+
+async def test_probes_and_repairs_run_before_a_window_ends_and_keep_their_attempt() -> None:
+    """A repair's successors belong to the same pass."""
+    world = World(Numbered(2), proof=FakeProof(probe=True, repair=True))
+
+    await world.read()
+
+    assert world.proof.seen == [
+        ("page:0", "read", 0),
+        ("page:1", "read", 0),
+        ("page:0", "probe", 1),
+        ("page:0", "repair", 2),
+        ("page:1", "repair", 2),
+    ]
+
+
+async def test_a_failed_page_fails_its_window_and_leaves_the_others_alone() -> None:
+    """What was answered is committed; the failure is kept, not raised."""
+
+    class FailingInOne(FakeSource):
+        async def fetch(self, asked: PageRequest) -> Page:
+            if asked.window.start == 1 and asked.page == 1:
+                raise GaveUp("page 1 gave up")
+            return await super().fetch(asked)
+
+    world = World(Chained(3), source=FailingInOne())
+
+    reading = await world.read(Window(start=0, end=1), Window(start=1, end=2))
+
+    assert [str(window.failure) if window.failure else "" for window in reading.windows] == ["", "page 1 gave up"]
+    assert len(world.writer.committed) == 4
+
+
+@pytest.mark.parametrize(
+    ("parts", "error"),
+    [
+        pytest.param({"source": FakeSource({"page:0": AuthRefused("401")})}, AuthRefused, id="auth"),
+        pytest.param({"writer": FakeWriter(DatabaseRefused("disk full"))}, DatabaseRefused, id="database"),
+        pytest.param({"lease": FakeLease(LeaseLost("fenced"))}, LeaseLost, id="lease"),
+    ],
+)
+async def test_errors_that_end_the_stream_are_raised_alone(parts: dict[str, object], error: type[Exception]) -> None:
+    """Never a group, and never the cancellations the first error caused."""
+    with pytest.raises(error):
+        await World(Numbered(20), **parts).read()
+
+
+async def test_a_stop_lets_pages_in_flight_arrive_and_commits_them() -> None:
+    """Nothing new is asked for; the reading says that it was stopped."""
+    world = World(Numbered(100))
+    world.source.gate.clear()
+
+    async with asyncio.TaskGroup() as tasks:
+        reading = tasks.create_task(world.read())
+        while not world.source.in_flight:
+            await asyncio.sleep(0)
+        world.stop.event.set()
+        await asyncio.sleep(0)
+        world.source.gate.set()
+
+    assert reading.result().stopped
+    assert [page.request.page for page in world.writer.committed] == [0]
+
+
+async def test_a_stop_drops_requests_that_do_not_answer_within_the_grace() -> None:
+    """A server that hangs cannot keep the process alive."""
+    world = World(Numbered(100))
+    world.source.gate.clear()
+    world.stop.event.set()
+
+    reading = await world.read()
+
+    assert reading.stopped
+    assert world.writer.committed == []
+
+
+async def test_max_pages_of_a_run_cuts_the_reading_without_a_judgement() -> None:
+    """A run that was asked to be partial claims nothing."""
+    world = World(Numbered(10), budget=Budget(pages=3))
+
+    reading = await world.read()
+
+    assert (len(world.source.asked), reading.partial) == (3, True)
+    assert reading.windows[0].judgement is None
+
+
+async def test_a_limit_of_rows_keeps_exactly_that_many() -> None:
+    """The last page is cut; pages of two rows and a limit of three leave three rows."""
+    world = World(Chained(10), budget=Budget(rows=3))
+
+    reading = await world.read()
+
+    assert sum(len(page.block.rows) for page in world.writer.committed) == 3
+    assert reading.partial
+
+
+async def test_tasks_do_not_grow_with_the_number_of_pages() -> None:
+    """Ten thousand named pages are never ten thousand tasks."""
+    most = 0
+
+    class Counting(FakeLedger):
+        def recall(self, asked: PageRequest) -> PageFacts | None:
+            nonlocal most
+            most = max(most, len(asyncio.all_tasks()))
+            return None
+
+    await World(Numbered(2_000), ledger=Counting()).read()
+
+    assert most < 15
