@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterable
 from typing import Final
 from urllib.parse import quote, quote_plus
@@ -13,7 +14,7 @@ _SHORTEST: Final = 4
 
 
 class Redactor:
-    """Masks every known secret in a text, in the forms it may take on its way: plain, URL- and base64-encoded.
+    """Masks every known secret in a text, in the forms it may take on its way: plain, URL-, base64- and JSON-encoded.
 
     Longest first: a secret inside a longer one must not leave the rest of it standing.
     """
@@ -28,7 +29,8 @@ class Redactor:
         for secret in secrets:
             if len(secret) >= _SHORTEST:
                 encoded = base64.b64encode(secret.encode()).decode()
-                forms |= {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), encoded}
+                in_json = json.dumps(secret)[1:-1]
+                forms |= {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), encoded, in_json}
         self._forms = tuple(sorted(forms, key=len, reverse=True))
 
     def __call__(self, text: str) -> str:

@@ -1,0 +1,35 @@
+"""What a run leaves behind: its lines in the ledger, its lease, the watermark and the coverage it moved.
+
+Easy to get wrong: everything that claims progress belongs into the one finalising transaction, after the token check;
+a counter kept beside the ledger drifts from it, so counters are sums over the ledger.
+"""
+
+from etl.runs.backfills import Backfill, Backfills, Slice
+from etl.runs.coverage import Coverage, Interval
+from etl.runs.history import History
+from etl.runs.lease import LeaseKeeper, StreamLease
+from etl.runs.ledger import StreamLedger
+from etl.runs.store import Ending, Finished, OpenGeneration, RunStore, StreamRun
+from etl.runs.watermark import Watermark, Watermarks, WatermarkStep, advance, next_since
+
+__all__ = [
+    "Backfill",
+    "Backfills",
+    "Coverage",
+    "Ending",
+    "Finished",
+    "History",
+    "Interval",
+    "LeaseKeeper",
+    "OpenGeneration",
+    "RunStore",
+    "Slice",
+    "StreamLease",
+    "StreamLedger",
+    "StreamRun",
+    "Watermark",
+    "WatermarkStep",
+    "Watermarks",
+    "advance",
+    "next_since",
+]

@@ -33,7 +33,9 @@ def database_url(
     if option:
         return _checked(option, config, redactor, lambda what: UsageError(f"--database: {what}", hint=_HINT))
     if from_environment := environ.get("ETL_DATABASE"):
-        return _checked(from_environment, config, redactor, lambda what: UsageError(f"ETL_DATABASE: {what}", hint=_HINT))
+        return _checked(
+            from_environment, config, redactor, lambda what: UsageError(f"ETL_DATABASE: {what}", hint=_HINT)
+        )
     if project.missing:
         raise ConfigError(project.missing)
     return _checked(project.database or DEFAULT, config, redactor, lambda what: _in_file(project, what))

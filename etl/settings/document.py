@@ -1,7 +1,7 @@
 """A YAML file as plain values, and where each of them stands.
 
-YAML 1.2's core rules for scalars: `on`, `no`, `1:30` and a bare date stay text, `012` is 12, so that a country code or a
-date means what it looks like. Easy to get wrong: the C composer recurses, so a file's depth is bounded on its events
+YAML 1.2's core rules for scalars: `on`, `no`, `1:30` and a bare date stay text, `012` is 12, so that a country code or
+a date means what it looks like. Easy to get wrong: the C composer recurses, so a file's depth is bounded on its events
 before anything is composed, or a few kilobytes of brackets would end the process.
 """
 
@@ -107,9 +107,7 @@ def parse_document(text: str, name: str) -> Document:
     data = walk.value(root, ()) if root is not None else None
     if walk.problems:
         raise Unreadable(*walk.problems)
-    return Document(
-        file=name, data={} if data is None else data, places=walk.places, keys=walk.keys, texts=walk.texts
-    )
+    return Document(file=name, data={} if data is None else data, places=walk.places, keys=walk.keys, texts=walk.texts)
 
 
 class _Core(_Loader):
@@ -125,7 +123,9 @@ _Core.add_implicit_resolver(
 )
 _Core.add_implicit_resolver(
     _TAG + "float",
-    re.compile(r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"),
+    re.compile(
+        r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+    ),
     list("-+.0123456789"),
 )
 
@@ -140,11 +140,11 @@ def _refuse_bombs(text: str, name: str) -> None:
         elif isinstance(event, yaml.AliasEvent):
             aliases += 1
         if depth > _DEEPEST or aliases > _MOST_ALIASES:
-            what = f"is nested deeper than {_DEEPEST}" if depth > _DEEPEST else f"uses more than {_MOST_ALIASES} aliases"
-            mark = event.start_mark
-            raise Unreadable(
-                Problem(file=name, line=mark.line + 1, column=mark.column + 1, path="", message=f"the file {what}")
+            what = (
+                f"is nested deeper than {_DEEPEST}" if depth > _DEEPEST else f"uses more than {_MOST_ALIASES} aliases"
             )
+            line, column = _mark(event)
+            raise Unreadable(Problem(file=name, line=line, column=column, path="", message=f"the file {what}"))
 
 
 class _Walk:
@@ -227,8 +227,9 @@ _SCALARS: Final = {
 }
 
 
-def _mark(node: yaml.Node) -> tuple[int, int]:
-    return node.start_mark.line + 1, node.start_mark.column + 1
+def _mark(node: yaml.Node | yaml.Event) -> tuple[int, int]:
+    mark = node.start_mark
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
 
 
 def _whole(name: str, message: str) -> Problem:

@@ -25,13 +25,15 @@ _WORDS: Final = {
     "model_type": "should be a map",
     "missing": "is required",
     "string_too_short": "is empty",
+    "too_short": "has too few members",
 }
 _ELSEWHERE: Final = {
     "ordered": "write `order: {by: ..., immutable: true}` beside `incremental`",
     "<<": "merge keys are no part of YAML 1.2; use `defaults`",
     "url": "did you mean `base_url` (of the source) or `path` (of a stream)?",
 }
-_NAME_PATTERN: Final = "lower-case letters, digits and _, at most 48 of them"
+_NAME: Final = "lower-case letters, digits and _, at most 48 of them"
+_TABLE: Final = "lower-case letters, digits and _, no digit first, at most 63 of them"
 
 
 def read_part(model: type[_Model], document: Document, data: object, at: Path = ()) -> _Model | tuple[Problem, ...]:
@@ -61,15 +63,26 @@ def _problem(document: Document, at: Path, detail: ErrorDetails, schema: Mapping
     if kind == "extra_forbidden":
         key = str(path[-1])
         known = keys_at(schema, inner[:-1])
-        hint = _ELSEWHERE.get(key) or near(key, known)
+        hint = _ELSEWHERE.get(key) or _home(schema, key) or near(key, known)
         return document.problem(path, "unknown key", hint=hint, at_key=True)
     if kind == "missing":
         return document.problem(path, "is required", at_key=True)
     if kind == "string_pattern_mismatch":
         at_key = detail["loc"][-1] == "[key]"
-        what = "not a possible name" if at_key else "not a possible value"
-        return document.problem(path, what, hint=_NAME_PATTERN, at_key=at_key)
+        hint = _NAME if at_key else _TABLE
+        return document.problem(path, "not a possible name", hint=hint, at_key=at_key)
     return document.problem(path, *_words(document, path, detail))
+
+
+def _home(schema: Mapping[str, Any], key: str) -> str:
+    """A hint for a key that is right, in another map."""
+    if key in schema.get("properties", {}):
+        return f"`{key}` belongs to the whole file, one level further out"
+    homes = [name for name, node in schema["$defs"].items() if key in node.get("properties", {})]
+    if len(homes) != 1:
+        return ""
+    home = homes[0].removesuffix("Part").lower()
+    return f"`{key}` belongs to a stream" if home == "stream" else f"`{key}` belongs under `{home}`"
 
 
 def _words(document: Document, path: Path, detail: ErrorDetails) -> tuple[str, ...]:
@@ -82,7 +95,7 @@ def _words(document: Document, path: Path, detail: ErrorDetails) -> tuple[str, .
     if kind == "literal_error":
         return (f"should be {str(detail.get('ctx', {}).get('expected', '')).replace(chr(39), '`')}",)
     message = detail["msg"].removeprefix("Value error, ").replace("{{", "{").replace("}}", "}")
-    return (message[:1].lower() + message[1:].replace("Input should", "should"),)
+    return (message.replace("Input should", "should"),)
 
 
 def _value(document: Document, path: Path) -> object:
@@ -128,8 +141,12 @@ def _resolved(schema: Mapping[str, Any], nodes: list[Mapping[str, Any]]) -> list
 
 def _children(node: Mapping[str, Any], step: str | int) -> list[Mapping[str, Any]]:
     named = node.get("properties", {}).get(step)
-    others = [node.get("items")] if isinstance(step, int) else [
-        node.get("additionalProperties"),
-        *node.get("patternProperties", {}).values(),
-    ]
+    others = (
+        [node.get("items")]
+        if isinstance(step, int)
+        else [
+            node.get("additionalProperties"),
+            *node.get("patternProperties", {}).values(),
+        ]
+    )
     return [child for child in (named, *([] if named else others)) if isinstance(child, dict)]

@@ -5,8 +5,21 @@ changes the data between two syncs. It stands beside the product and is not part
 """
 
 from etl.testing.behaviour import Behaviour
-from etl.testing.faults import Fault, FaultPlan, plan
+from etl.testing.fault_plan import FaultPlan, plan
+from etl.testing.faults import Fault
 from etl.testing.server import DEFAULT_PORT, ApiServer, serve
 from etl.testing.state import Changed, ShopState
+from etl.testing.thread import ServerThread
 
-__all__ = ["DEFAULT_PORT", "ApiServer", "Behaviour", "Changed", "Fault", "FaultPlan", "ShopState", "plan", "serve"]
+__all__ = [
+    "DEFAULT_PORT",
+    "ApiServer",
+    "Behaviour",
+    "Changed",
+    "Fault",
+    "FaultPlan",
+    "ServerThread",
+    "ShopState",
+    "plan",
+    "serve",
+]

@@ -37,19 +37,24 @@ class Admission:
 
 
 class Gate:
-    """Applies a behaviour. A request may sharpen it for itself: `?latency=50ms`, `?capacity=4`."""
+    """Applies a behaviour. Any request may ask for trouble of its own: `?latency=50ms`, `?capacity=4`,
+    `?retry_after=date` (the first time its target is asked for, and every second time after that, it is 429).
+    """
 
     def __init__(self, behaviour: Behaviour, monotonic: Callable[[], float]) -> None:
         self.behaviour = behaviour
         self._monotonic = monotonic
         self._tokens = 0.0
         self._filled_at = float("-inf")
+        self._put_off: set[str] = set()
 
     def admit(self, call: Call, in_flight: int) -> Admission:
         """Decide over a request that finds `in_flight` others being answered."""
         rules = self.behaviour
         latency_s = _duration_s(call.query.get("latency"), rules.latency_s)
         capacity = _number(call.query.get("capacity"), rules.capacity)
+        if "retry_after" in call.query and self._puts_off(call.target):
+            return Admission(refusal=too_many(call.query["retry_after"]))
         if rules.rate is not None and not self._take_token(rules.rate):
             return Admission(refusal=too_many(rules.retry_after))
         if capacity is not None and in_flight >= capacity:
@@ -57,6 +62,13 @@ class Gate:
                 return Admission(refusal=too_many(rules.retry_after))
             latency_s *= (in_flight + 1) / max(capacity, 1)
         return Admission(delay_s=latency_s)
+
+    def _puts_off(self, target: str) -> bool:
+        if target in self._put_off:
+            self._put_off.remove(target)
+            return False
+        self._put_off.add(target)
+        return True
 
     def _take_token(self, rate: float) -> bool:
         now = self._monotonic()
@@ -69,8 +81,8 @@ class Gate:
         return True
 
 
-def too_many(retry_after: RetryAfter) -> Answer:
-    """429 with one of the many things servers write into Retry-After."""
+def too_many(retry_after: str) -> Answer:
+    """429 with one of the many things servers write into Retry-After, as `RetryAfter` names them."""
     says = {
         "seconds": "1",
         "zero": "0",

@@ -7,6 +7,8 @@ Requests of a connection are answered one after the other; one that arrives earl
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
@@ -51,7 +53,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         self._host.opened(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         self._transport = None
         if self._timer is not None:
             self._timer.cancel()
@@ -110,9 +112,6 @@ class Connection(asyncio.Protocol):
         raw = self._transport.get_extra_info("socket")
         if raw is not None:
             # SO_LINGER of zero seconds turns the close into a reset.
-            import socket
-            import struct
-
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()
 
@@ -154,6 +153,7 @@ def parse_head(head: bytes) -> tuple[str, str, Mapping[str, str]]:
 
 
 def content_length(head: bytes) -> int | None:
-    """The announced length of the request's body; 0 without one, None when it is no number."""
-    raw = parse_head(head)[2].get("content-length", "0")
-    return int(raw) if raw.isdecimal() else None
+    """The announced length of the request's body; 0 without one, None when it is no number or the body is chunked."""
+    headers = parse_head(head)[2]
+    raw = headers.get("content-length", "0")
+    return int(raw) if raw.isdecimal() and "transfer-encoding" not in headers else None

@@ -80,9 +80,9 @@ class Dataset:
         self._encoded.clear()
         self.version += 1
 
-    def rows(self) -> list[Row]:
-        """All rows in the order of the list, as copies."""
-        return [self.get(number) for number in self.ids]
+    def rows(self, start: int = 0, stop: int | None = None) -> list[Row]:
+        """The rows at positions `start` up to, not including, `stop`, as copies; all of them by default."""
+        return [self.get(number) for _, number in self._order[start:stop]]
 
     def part(self, start: int, stop: int) -> list[bytes]:
         """The encoded rows at positions `start` up to, not including, `stop`."""

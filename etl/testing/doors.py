@@ -42,7 +42,7 @@ def query(state: ShopState, call: Call) -> Answer:
     return _enter(state, call, call.query.get("api_key") == SECRET, "ApiKey")
 
 
-def _enter(state: ShopState, call: Call, welcome: bool, challenge: str) -> Answer:  # noqa: FBT001 - private, one caller each
+def _enter(state: ShopState, call: Call, welcome: bool, challenge: str) -> Answer:
     if welcome:
         return shop.items(state, call)
     return error(401, "the credential is missing or wrong", ("WWW-Authenticate", challenge))

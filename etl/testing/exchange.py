@@ -6,7 +6,7 @@ import gzip
 import http
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from urllib.parse import parse_qsl, urlsplit
 
@@ -99,11 +99,12 @@ class Exchange:
         return self.call.query
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal(Exception):  # noqa: N818 - it is an answer on its way, not a failure of ours
+class Refusal(Exception):
     """Ends the handling of a request with an error answer."""
 
-    answer: Answer = field(default_factory=Answer)
+    def __init__(self, *, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
 
 
 def ok(body: object, *headers: tuple[str, str]) -> Answer:

@@ -28,12 +28,12 @@ def page_size(values: Mapping[str, object], name: str, default: int = 10) -> int
     return min(whole_number(values, name, default, least=1), PAGE_CAP)
 
 
-def listing(name: str, rows: Sequence[bytes], *, headers: Headers = (), **facts: object) -> Answer:
+def listing(name: str, rows: Sequence[bytes], **facts: object) -> Answer:
     """`{"<name>": [rows], **facts}`, the rows being encoded already."""
     tail = encode(facts)[1:] if facts else b"}"
     comma = b"," if facts else b""
     body = b"".join((b'{"', name.encode(), b'":[', b",".join(rows), b"]", comma, tail))
-    return Answer(body=body, headers=(("Content-Type", "application/json"), *headers))
+    return Answer(body=body)
 
 
 def bare_listing(rows: Sequence[bytes], headers: Headers = ()) -> Answer:

@@ -7,6 +7,7 @@ from typing import Final
 
 from etl.testing import doors, lists, shapes, shop
 from etl.testing.exchange import Answer, Call, Refusal, error, ok
+from etl.testing.pieces import whole_number
 from etl.testing.state import ShopState
 
 Handler = Callable[[ShopState, Call], Answer]
@@ -18,8 +19,19 @@ def index(state: ShopState, _call: Call) -> Answer:
     return ok({"shop": sizes, "round": state.round, "lists": [f"{method} {path}" for method, path in sorted(ROUTES)]})
 
 
+def advance(state: ShopState, call: Call) -> Answer:
+    """`POST /_/advance?deletes=0`: the next round of the shop's clock, for whoever has no Python at hand."""
+    changed = state.advance(deletes=whole_number(call.query, "deletes", 0))
+    counts = {
+        name: {"updated": len(of.updated), "inserted": len(of.inserted), "deleted": len(of.deleted)}
+        for name, of in changed.items()
+    }
+    return ok({"round": state.round, "changed": counts})
+
+
 ROUTES: Final[Mapping[tuple[str, str], Handler]] = {
     ("GET", "/"): index,
+    ("POST", "/_/advance"): advance,
     ("GET", "/api/items"): shop.items,
     ("GET", "/api/orders"): shop.orders,
     ("GET", "/api/customers"): shop.customers,

@@ -17,7 +17,7 @@ Row = dict[str, object]
 """One JSON object as the API shows it."""
 
 OPENING: Final = datetime(2025, 3, 1, tzinfo=UTC)
-"""The shop's "now" in round 0. In the past of every real clock: a row dated after the server's `Date` is another story."""
+"""The shop's "now" in round 0: in the past of every real clock, so that no row is newer than the server's `Date`."""
 
 HISTORY: Final = timedelta(days=400)
 UNPARSABLE_TOTAL: Final = "n/a"

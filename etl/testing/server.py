@@ -18,13 +18,17 @@ from typing import Final
 from etl.testing.behaviour import Behaviour, Gate
 from etl.testing.connection import Connection, parse_head
 from etl.testing.exchange import Answer, Call, Exchange
-from etl.testing.faults import Fault, FaultDesk, FaultPlan
+from etl.testing.fault_plan import FaultDesk, FaultPlan
+from etl.testing.faults import Fault
 from etl.testing.routes import answer
 from etl.testing.rows import Row
+from etl.testing.shop import orders_between
 from etl.testing.state import ShopState
 
 DEFAULT_PORT: Final = 8808
 _READY_BYTES: Final = 256 * 1024 * 1024
+_READY_COST: Final = 4096
+"""Bytes that an answer kept ready takes beyond its body; an estimate, so that tiny ones are bounded too."""
 _LOG_LINES: Final = 200_000
 
 
@@ -71,10 +75,11 @@ class ApiServer:
         """How the server behaves at the moment."""
         return self._gate.behaviour
 
-    def behave(self, **changes: object) -> None:
-        """Change some of the behaviour from the next request on: `api.behave(latency_s=0.05)`."""
-        self._gate.behaviour = replace(self._gate.behaviour, **changes)  # type: ignore[arg-type] - names are checked by replace
-        self._ready.clear()
+    @behaviour.setter
+    def behaviour(self, behaviour: Behaviour) -> None:
+        """Takes effect with the next request: `api.behaviour = replace(api.behaviour, latency_s=0.05)`."""
+        self._gate.behaviour = behaviour
+        self._ready_version = -1  # answers are kept packed or not packed
 
     def script(self, path: str, faults: Iterable[Fault | None]) -> None:
         """The next requests of `path` (without query) meet these faults in turn; None is an honest answer."""
@@ -100,9 +105,16 @@ class ApiServer:
         self.peak_in_flight = self.in_flight
 
     def truth(self, path: str) -> list[Row]:
-        """Exactly the rows a complete reading of the list at `path` holds now, in its order."""
-        table = path.rstrip("/").rpartition("/")[2] if path.startswith("/api/") else "items"
-        return self.state.truth(table)
+        """Exactly the rows a complete reading of the list at `path` holds now, in its order.
+
+        Every path of the server will do; of `/api/orders` the bounds in the query count too. KeyError for no list.
+        """
+        call = Call(method="GET", target=path, headers={})
+        table = call.path.removeprefix("/api/").rstrip("/")
+        if table == "orders":
+            wanted = orders_between(self.state, call)
+            return self.state.orders.rows(wanted.start, wanted.stop)
+        return self.state.truth(table if call.path.startswith("/api/") else "items")
 
     # What a connection calls.
 
@@ -118,17 +130,18 @@ class ApiServer:
         ready = self._answer(head, body)
         line = Exchange(call=ready.call)
         self.requests.append(line)
+        admission = self._gate.admit(ready.call, self.in_flight)
+        if admission.refusal is not None:
+            self._send(connection, self._prepare(ready.call, admission.refusal), line)
+            return
         fault = None if self._desk.is_calm else self._desk.next(ready.call.path, ready.call.target)
         if fault is not None and fault.before is not None:
             fault.before(self.state)
             ready = self._answer(head, body)
-        verdict = self._gate.admit(ready.call, self.in_flight)
         self._open[connection] = line
         self.in_flight += 1
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
-        if verdict.refusal is not None:
-            ready, fault = self._prepare(ready.call, verdict.refusal), None
-        delay_s = verdict.delay_s + (fault.delay_s if fault is not None else 0.0)
+        delay_s = admission.delay_s + (fault.delay_s if fault is not None else 0.0)
         if delay_s > 0:
             connection.later(delay_s, lambda: self._reply(connection, ready, fault, line))
         else:
@@ -137,15 +150,17 @@ class ApiServer:
     def _reply(self, connection: Connection, ready: Ready, fault: Fault | None, line: Exchange) -> None:
         self.in_flight -= 1
         self._open[connection] = None
-        if fault is None or fault.name in {"slow", "change"}:
-            line.status = ready.answer.status
-            line.fault = fault.name if fault is not None else ""
-            connection.write(ready.first_line + self._date_line() + ready.rest)
+        if fault is None:
+            self._send(connection, ready, line)
             return
         date = ("Date", self._date_line()[6:-2].decode())
         wire = fault.perform(replace(ready.answer, headers=(date, *ready.answer.headers)))
         line.status, line.fault = wire.status, fault.name
         connection.play(wire)
+
+    def _send(self, connection: Connection, ready: Ready, line: Exchange) -> None:
+        line.status = ready.answer.status
+        connection.write(ready.first_line + self._date_line() + ready.rest)
 
     def _answer(self, head: bytes, body: bytes) -> Ready:
         if self._ready_version != self.state.version or self._ready_bytes > _READY_BYTES:
@@ -157,8 +172,10 @@ class ApiServer:
         if known is None:
             method, target, headers = parse_head(head)
             call = Call(method=method, target=target, headers=headers, body=body)
-            known = self._ready[name] = self._prepare(call, answer(self.state, call))
-            self._ready_bytes += len(name) + 2 * len(known.rest)
+            known = self._prepare(call, answer(self.state, call))
+            if self.state.version == self._ready_version:
+                self._ready[name] = known
+                self._ready_bytes += len(name) + 2 * len(known.rest) + _READY_COST
         return known
 
     def _prepare(self, call: Call, honest: Answer) -> Ready:
@@ -212,5 +229,6 @@ async def serve(
     finally:
         listener.close()
         api.drop_connections()
-        # One turn of the loop lets the aborted transports report, so that no test sees an unclosed socket.
-        await asyncio.sleep(0)
+        # A few turns of the loop let the aborted transports report, so that no test sees an unclosed socket.
+        for _ in range(3):
+            await asyncio.sleep(0)

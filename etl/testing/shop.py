@@ -20,12 +20,17 @@ def items(state: ShopState, call: Call) -> Answer:
 def orders(state: ShopState, call: Call) -> Answer:
     """`GET /api/orders?updated_since=&until=&page=0&pageSize=100`, by (`updated_at`, `id`), bounds half-open."""
     page, size = whole_number(call.query, "page", 0), page_size(call.query, "pageSize", 100)
+    wanted = orders_between(state, call)
+    part = wanted[page * size : (page + 1) * size]
+    return listing("data", state.orders.part(part.start, part.stop), total=len(wanted))
+
+
+def orders_between(state: ShopState, call: Call) -> range:
+    """The positions of the orders that a request's bounds select; all of them without bounds."""
     table = state.orders
     start = table.position_from(_bound(call, "updated_since")) if "updated_since" in call.query else 0
     stop = table.position_from(_bound(call, "until")) if "until" in call.query else len(table)
-    first = start + page * size
-    rows = table.part(first, min(first + size, stop)) if first < stop else []
-    return listing("data", rows, total=max(stop - start, 0))
+    return range(start, max(start, stop))
 
 
 def customers(state: ShopState, call: Call) -> Answer:

@@ -92,7 +92,7 @@ class ShopState:
         if name == "orders":
             row = self._order(number, customers=len(self.customers), version=self.round, updated_at=updated_at)
             gift = number % 3 == 0
-            return row | {"gift_note": f"For you, {self.round} times" if gift else None}
+            return row | {"gift_note": f"For you, round {self.round}" if gift else None}
         make = item if name == "items" else customer
         return make(self.seed, number, version=self.round, updated_at=updated_at)
 

@@ -25,7 +25,9 @@ class AuthPart(Part):
 
     bearer: Text | None = Field(None, description="Sent as `Authorization: Bearer ...`. Write `${NAME}`.")
     header: dict[str, Text] | None = Field(None, description="Headers that carry the key: `{X-Api-Key: '${KEY}'}`.")
-    query: dict[str, Text] | None = Field(None, description="Query parameters that carry the key: `{api_key: '${KEY}'}`.")
+    query: dict[str, Text] | None = Field(
+        None, description="Query parameters that carry the key: `{api_key: '${KEY}'}`."
+    )
     basic: Annotated[list[str], Field(min_length=2, max_length=2)] | None = Field(
         None, description="User and password: `['${USER}', '${PASSWORD}']`."
     )

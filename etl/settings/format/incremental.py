@@ -12,14 +12,16 @@ from etl.settings.format.values import Field as ItemField
 class IncrementalPart(Part):
     """Ask only for what changed since the last run: `{start}` and `{end}` in the request are its window."""
 
-    field: ItemField | None = Field(None, description="The field of an item that grows with every change: `updated_at`.")
+    field: ItemField | None = Field(
+        None, description="The field of an item that grows with every change: `updated_at`."
+    )
     start: Start | None = Field(
         None, description="Where the first run begins: a date, or a number for number cursors. Default: everything."
     )
     format: Format | None = Field(
         None,
-        description="How `{start}` and `{end}` are written: `iso` (default), `unix`, `unix_ms`, `date`, `number` (default "
-        "when `start` is a number), `text`, or a pattern such as `%Y-%m-%d %H:%M`.",
+        description="How `{start}` and `{end}` are written: `iso` (default), `unix`, `unix_ms`, `date`, `number` "
+        "(default when `start` is a number), `text`, or a pattern such as `%Y-%m-%d %H:%M`.",
     )
     step: Amount | None = Field(
         None, description="Cut first runs and backfills into windows of this length; the request needs `{end}`."

@@ -23,13 +23,16 @@ class PagesPart(Part):
         None, description="Where the next cursor stands (`paging.next.after`, `data[-1].id`). Send it as `{cursor}`."
     )
     link: ASelector | None = Field(
-        None, description="Where the next page's URL stands: a JMESPath, `header:Name`, or `rel:next` of the Link header."
+        None,
+        description="Where the next page's URL stands: a JMESPath, `header:Name`, or `rel:next` of the Link header.",
     )
     first: Scalar | None = Field(None, description="The cursor of the first page, for APIs that want one.")
     size: Annotated[int, Field(ge=1)] | None = Field(None, description="Rows to ask for a page. Send it as `{size}`.")
     total_rows: ASelector | None = Field(None, description="Where the number of all rows stands: it proves the end.")
     total_pages: ASelector | None = Field(None, description="Where the number of all pages stands.")
-    while_: ASelector | None = Field(None, alias="while", description="True as long as there is another page: `has_more`.")
+    while_: ASelector | None = Field(
+        None, alias="while", description="True as long as there is another page: `has_more`."
+    )
     until: ASelector | None = Field(
         None, description="True on the last page: `isLast`. Or `repeat`: the same cursor again is the end."
     )

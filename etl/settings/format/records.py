@@ -27,6 +27,7 @@ Records = Annotated[
     Discriminator(
         shape,
         custom_error_type="shape",
-        custom_error_message="should be a JMESPath, [outer, inner], or a map with columns, rows and names, or map and key",
+        custom_error_message="should be a JMESPath, [outer, inner], or a map with columns, with rows and names, or "
+        "with map and key",
     ),
 ]

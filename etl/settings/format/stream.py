@@ -26,8 +26,8 @@ class StreamPart(Part):
     method: Literal["GET", "POST", "PUT"] | None = Field(None, description="Default `GET`.")
     params: Pairs | None = Field(
         None,
-        description="Query parameters. Placeholders: `{page}` `{offset}` `{size}` `{cursor}` `{start}` `{end}`. One whose "
-        "only placeholder has no value yet is left out; `null` removes an inherited one.",
+        description="Query parameters. Placeholders: `{page}` `{offset}` `{size}` `{cursor}` `{start}` `{end}`. One "
+        "whose only placeholder has no value yet is left out; `null` removes an inherited one.",
     )
     headers: dict[str, Scalar] | None = Field(None, description="Headers, on top of the source's.")
     json_: Any = Field(None, alias="json", description="A JSON body; texts in it may hold placeholders.")
@@ -61,7 +61,9 @@ class StreamPart(Part):
         None, description="What to do with new fields: a new column (default), a failure, or nothing."
     )
     for_each: dict[str, Any] | None = Field(None, description="One chain of requests per member.")
-    fail_if: ASelector | None = Field(None, description="A JMESPath that is true when a 200 is still a failure: `errors`.")
+    fail_if: ASelector | None = Field(
+        None, description="A JMESPath that is true when a 200 is still a failure: `errors`."
+    )
     expect: ExpectPart | None = Field(None, description="When a success is still bad.")
     schedule: Schedule | None = Field(None, description="When it is due: `every 15m`, or five cron fields.")
     tags: list[str] | None = Field(None, description="Names for selection: `etl sync tag:hourly`.")

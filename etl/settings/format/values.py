@@ -26,7 +26,7 @@ def read_duration(value: object) -> timedelta:
     if value == 0 and not isinstance(value, bool):
         return timedelta(0)
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not a duration; write a number and a unit, as in 30s, 5m, 12h or 30d")
+        raise ValueError(f"{value!r} is not a duration; write a number and a unit, as in 30s, 5m, 12h or 30d")  # noqa: TRY004 - pydantic reports no TypeError
     return parse_duration(value)
 
 
@@ -73,7 +73,7 @@ def read_size(value: object) -> int:
 def read_selector(value: object) -> Selector:
     """`header:Name`, `rel:next`, or a JMESPath whose syntax is checked here."""
     if not isinstance(value, str):
-        raise ValueError("should be a JMESPath or header:Name")  # noqa: TRY004 - pydantic reports ValueError only
+        raise ValueError("should be a JMESPath or header:Name")  # noqa: TRY004 - pydantic reports no TypeError
     if value.startswith("head:"):
         raise ValueError(HEAD_SELECTOR)
     selector = Selector.parse(value)
@@ -129,9 +129,7 @@ Start = Annotated[
 Rate = Annotated[
     float, PlainValidator(read_rate), WithJsonSchema({"type": "string", "examples": ["20/s", "600/min", "5000/h"]})
 ]
-Size = Annotated[
-    int, PlainValidator(read_size), WithJsonSchema({"type": ["integer", "string"], "examples": ["16MiB"]})
-]
+Size = Annotated[int, PlainValidator(read_size), WithJsonSchema({"type": ["integer", "string"], "examples": ["16MiB"]})]
 ASelector = Annotated[
     Selector,
     PlainValidator(read_selector),
@@ -146,5 +144,7 @@ Format = Annotated[
     WithJsonSchema({"type": "string", "examples": [*CursorFormat.NAMES, "%Y-%m-%d %H:%M"]}),
 ]
 Field = Annotated[
-    tuple[str, ...], PlainValidator(read_field), WithJsonSchema({"type": "string", "examples": ["id", "fields.updated"]})
+    tuple[str, ...],
+    PlainValidator(read_field),
+    WithJsonSchema({"type": "string", "examples": ["id", "fields.updated"]}),
 ]

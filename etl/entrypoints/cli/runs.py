@@ -1,0 +1,62 @@
+"""`etl runs`: the history."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import typer
+
+from etl.entrypoints.cli.listing import as_object, cell, listing
+from etl.entrypoints.cli.session import Session
+from etl.entrypoints.cli.spans import span_option
+from etl.model.run import RunStatus
+
+_RUNS: Final = {
+    "run": "run_id",
+    "started": "started_at",
+    "kind": "kind",
+    "trigger": "trigger",
+    "status": "status",
+    "exit": "exit_code",
+    "seconds": "seconds",
+}
+
+
+def list_runs(
+    session: Session,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="SPAN", help="Only runs that started within it, as 7d")
+    ] = None,
+    status: Annotated[RunStatus | None, typer.Option("--status", help="Only runs that ended so")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="At most N runs, newest first")] = 20,
+) -> int:
+    """List runs, newest first."""
+    from etl.service.inspect import runs
+
+    age = span_option("--since", since) if since is not None else None
+    found = session.read(lambda app: runs(app, since=age, status=status, limit=limit))
+    listing(session, found, _RUNS, empty="no run is recorded; start one with: etl sync")
+    return 0
+
+
+def show_run(session: Session, run_id: Annotated[str, typer.Argument(metavar="ID", help="A run, or its beginning")]) -> int:
+    """Show one run with its streams."""
+    from etl.service.inspect import run
+
+    found = session.read(lambda app: run(app, run_id))
+    if session.shared.json:
+        session.data_object(as_object(found))
+        return 0
+    return 0
+
+
+def prune_runs(
+    session: Session,
+    keep: Annotated[str, typer.Option("--keep", metavar="SPAN", help="Keep what is younger, as 90d")] = "30d",
+) -> int:
+    """Delete ledger lines and failed requests of closed runs; runs, rows, rejects and watermarks stay."""
+    from etl.service.inspect import prune
+
+    removed = session.read(lambda app: prune(app, span_option("--keep", keep)))
+    session.say(f"{session.marks.good} {removed}")
+    return 0

@@ -1,0 +1,177 @@
+"""One command at work: its options, its way to talk, and the error edge of the process.
+
+`Session` owns stdout and stderr. The redactor is empty until the configuration is read; listeners ask for it at every
+text, so that nothing is printed with an older one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, TextIO, TypeVar
+
+import typer
+
+from etl.entrypoints.cli.failure import anatomy, as_fields, bug_report, expected
+from etl.entrypoints.cli.options import LogFormat, Shared
+from etl.entrypoints.cli.talk import Talk, ignore, talk
+from etl.errors import EtlError
+from etl.listeners.figures import Marks, marks_for
+from etl.listeners.levels import Level
+from etl.listeners.printable import Printable
+from etl.model.clock import SystemClock
+from etl.model.instants import iso
+from etl.model.secret import Redactor
+
+if TYPE_CHECKING:
+    from etl.bootstrap import App
+    from etl.ports import Clock, Listener, Stop
+
+T = TypeVar("T")
+
+BROKEN_PIPE: Final = 141
+"""128 + SIGPIPE: what a reader that went away makes of any other program."""
+
+
+class Session:
+    """Everything a command needs besides its own options. `err` and `out` are the process's streams."""
+
+    def __init__(self, shared: Shared, environ: Mapping[str, str], *, clock: Clock | None = None) -> None:
+        self.shared = shared
+        self.environ = environ
+        self.config = shared.config_dir(environ)
+        self.clock: Clock = clock or SystemClock()
+        self.redactor = Redactor()
+        self.printable = Printable(lambda text: self.redactor(text))
+        self.out: TextIO = sys.stdout
+        self.err: TextIO = sys.stderr
+        self.logs = False
+        """True for commands that run streams: then errors, too, are lines of the log when the log is JSON."""
+        self.on_error: Callable[[str, int], object] | None = None
+        """What to print on stdout under `--json` when an error ends the command: (reason, exit code) to object."""
+
+    @property
+    def marks(self) -> Marks:
+        """The signs that stderr can show."""
+        return marks_for(self.err)
+
+    @property
+    def log_format(self) -> LogFormat:
+        """How to talk; raises UsageError for a wrong `ETL_LOG_FORMAT`."""
+        return self.shared.format(self.environ, terminal=self.err.isatty())
+
+    def say(self, text: str = "", colour: str | None = None) -> None:
+        """A line for people, on stderr; nothing under `-q` or when the log is JSON. `colour` as typer names them."""
+        if self.shared.quiet or (self.logs and self.log_format is LogFormat.JSON):
+            return
+        told = self.redactor(text)
+        print(typer.style(told, fg=colour) if colour and self.colours else told, file=self.err, flush=True)
+
+    @property
+    def colours(self) -> bool:
+        """Whether stderr is coloured: `NO_COLOR`, `FORCE_COLOR`, then what it is."""
+        if self.environ.get("NO_COLOR"):
+            return False
+        return bool(self.environ.get("FORCE_COLOR")) or (self.err.isatty() and self.environ.get("TERM") != "dumb")
+
+    def data(self, text: str) -> None:
+        """A line of data, on stdout."""
+        print(self.redactor(text), file=self.out)
+
+    def data_object(self, value: object) -> None:
+        """One JSON value, on stdout."""
+        self.data(json.dumps(value, indent=2, default=_as_json))
+
+    @asynccontextmanager
+    async def app(self, listener: Listener | None = None) -> AsyncIterator[App]:
+        """The object graph, with the configuration read and the database open."""
+        from etl.bootstrap import open_app
+
+        listener = listener or ignore
+        async with open_app(self.config, self.shared.database, self.environ, listener, clock=self.clock) as app:
+            self.redactor = app.settings.redactor
+            yield app
+
+    def read(self, body: Callable[[App], Awaitable[T]]) -> T:
+        """Run a command that only looks: the app is open while `body` runs."""
+
+        async def look() -> T:
+            async with self.app() as app:
+                return await body(app)
+
+        return asyncio.run(look())
+
+    def work(self, body: Callable[[App, Stop], Awaitable[T]]) -> T:
+        """Run a command that works: events are shown, SIGTERM and Ctrl-C are wishes to stop."""
+        from etl.entrypoints.signals import Signals
+
+        async def run() -> T:
+            with self.talk() as shown:
+                async with Signals(lambda _: shown.stopping()) as stop, self.app(shown.listener) as app:
+                    return await body(app, stop)
+
+        return asyncio.run(run())
+
+    def talk(self) -> AbstractContextManager[Talk]:
+        """What shows the events, as the options ask for it."""
+        least = Level.chosen(quiet=self.shared.quiet, verbosity=self.shared.verbose)
+        return talk(self.log_format, self.err, clock=self.clock, redact=lambda text: self.redactor(text), least=least)
+
+    def guarded(self, command: Callable[[], int]) -> int:
+        """Run a command and turn whatever ends it into an exit code; the error edge of the process."""
+        try:
+            code = command()
+            self.out.flush()
+        except EtlError as error:
+            return self.failed(error)
+        except BrokenPipeError:
+            return self._reader_gone()
+        except KeyboardInterrupt:
+            return 130
+        except BaseExceptionGroup as group:
+            known = expected(group)
+            return self.failed(known) if known is not None else self._bug(group)
+        except Exception as error:  # noqa: BLE001 - the edge of the process: a bug is told, with its traceback
+            if type(error).__module__.startswith("typer"):
+                raise
+            return self._bug(error)
+        return code
+
+    def failed(self, error: EtlError) -> int:
+        """Tell an expected error on stderr, and on stdout under `--json`."""
+        with suppress(Exception):
+            if self.logs and self.log_format is LogFormat.JSON:
+                line = {"v": 1, "ts": iso(self.clock.now()), "level": "error", "event": "command.failed", "run_id": None}
+                print(json.dumps(line | as_fields(error, self.printable)), file=self.err, flush=True)
+            else:
+                print(anatomy(error, self.printable, self.marks.bad), file=self.err, flush=True)
+        self._object_for(str(error), error.exit_code)
+        return error.exit_code
+
+    def _bug(self, error: BaseException) -> int:
+        with suppress(Exception):
+            self.err.write(bug_report(error, self.redactor, self.environ))
+            self.err.flush()
+        self._object_for(f"internal error: {type(error).__name__}", 1)
+        return 1
+
+    def _object_for(self, reason: str, code: int) -> None:
+        if self.shared.json and self.on_error is not None:
+            with suppress(OSError):
+                self.data_object(self.on_error(self.printable(reason, 2000), code))
+                self.out.flush()
+
+    def _reader_gone(self) -> int:
+        # What is still in the buffer would raise again when the interpreter flushes it at its end.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.out.fileno())
+        return BROKEN_PIPE
+
+
+def _as_json(value: object) -> object:
+    return iso(value) if isinstance(value, datetime) else str(value)

@@ -1,0 +1,234 @@
+"""The decoder of one stream: holds the current schema, chooses the route of a page, and gathers its facts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import msgspec
+
+from etl.errors import MalformedPage
+from etl.model.instants import Cursor
+from etl.model.page import Page, PageFacts, PageRequest, Reject, Response, RowBlock
+from etl.model.schema import SchemaChange, TableSchema
+from etl.model.stream import Limits, Stream
+from etl.normalize.careful import CarefulRoute, CarefulRows, Draft
+from etl.normalize.compiled import Compiled, NeedsCare, NotCompilable, fits_compiled
+from etl.normalize.conversion import Misfit, Refused, TooDeep
+from etl.normalize.envelope import Document, Selections, Values, not_json, too_deep
+from etl.normalize.evolution import evolved, settled
+from etl.normalize.fields import Fields, Leaves, Path
+from etl.normalize.layout import Layout, key_text
+from etl.normalize.listing import Listing
+from etl.normalize.observed import cursor_facts, key_facts
+from etl.normalize.shell import Shell
+from etl.normalize.storage import Dialect
+from etl.normalize.surrogates import Originals, without_lone_surrogates
+
+MAX_RECORD: Final = Limits().record
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class StreamDecoder:
+    """Implements `ports.Decoder` for one stream and one database.
+
+    `schema` is what the database holds of the stream's table, None for a table that does not exist. An item larger than
+    `max_record_bytes` becomes a reject. Not safe to share between threads; decoding never waits.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        schema: TableSchema | None,
+        dialect: Dialect,
+        *,
+        max_record_bytes: int = MAX_RECORD,
+    ) -> None:
+        self._stream = stream
+        self._dialect = dialect
+        self._max_record_bytes = max_record_bytes
+        self._fields = Fields(stream)
+        self._selections = Selections(stream)
+        self._listing = Listing(stream)
+        self._route = CarefulRoute(stream, self._fields, max_record_bytes)
+        self._changes: list[tuple[int, tuple[SchemaChange, ...]]] = []
+        self._loose: frozenset[Path] = frozenset()
+        self.upper_bound: Cursor | None = None
+        """U: rows with a later cursor count as `future_rows`. None counts none."""
+        known = schema or TableSchema(version=0, columns=(), key=())
+        self._adopt(*settled(known, self._fields))
+
+    @property
+    def schema(self) -> TableSchema:
+        """The current schema; version 0 without columns until the first item of a new table was seen."""
+        return self._schema
+
+    @property
+    def changes(self) -> tuple[tuple[int, tuple[SchemaChange, ...]], ...]:
+        """Every version this decoder made, oldest first, with what changed in it."""
+        return tuple(self._changes)
+
+    def changes_since(self, version: int) -> tuple[SchemaChange, ...]:
+        """What changed after `version`, in order."""
+        return tuple(change for made, changes in self._changes if made > version for change in changes)
+
+    def again(self, page: Page) -> Page:
+        """The page under the newest version; the page itself when it is of that version."""
+        if page.block.version == self._schema.version:
+            return page
+        return replace(self.decode(page.request, page.response), failed_tries=page.failed_tries)
+
+    def decode(self, request: PageRequest, response: Response) -> Page:
+        """One page. Raises MalformedPage, and RateLimited or ExpectationBroken where `fail_if` says so."""
+        body = response.body.removeprefix(_BOM).strip() if response.body[:1] not in (b"{", b"[") else response.body
+        if not body:
+            raise MalformedPage("the answer is empty", why=f"status {response.status}", reason="empty")
+        page = self._fast(body, request, response) if self._compiled is not None else None
+        return page or self._careful(body, request, response)
+
+    def _fast(self, body: bytes, request: PageRequest, response: Response) -> Page | None:
+        compiled, shell = self._compiled, self._shell
+        if compiled is None or shell is None or len(body) > self._max_record_bytes:
+            return None
+        try:
+            items, values = shell.decode(body)
+            decoded = compiled.rows(items, self._constants(request))
+            if b"\\u0000" in body:
+                compiled.check_texts(decoded.rows)
+            last = items[-1] if items else None
+            for name, path in self._selections.last.items():
+                values[name] = None if last is None else compiled.peek(last, path)
+        except (NeedsCare, Misfit, Refused, TooDeep, msgspec.DecodeError, ValueError, TypeError, OverflowError):
+            return None
+        except RecursionError:
+            raise too_deep() from None
+        values |= self._selections.rest(response, Document(body))
+        self._selections.check(values, response)
+        texts = [key_text(key) for key in decoded.keys] if self._layout.key else [None] * len(items)
+        block = RowBlock(
+            version=self._schema.version,
+            rows=decoded.rows,
+            keys=decoded.keys,
+            hashes=decoded.hashes,
+            cursors=decoded.cursors,
+        )
+        return self._page(request, response, block, texts, values, ())
+
+    def _careful(self, body: bytes, request: PageRequest, response: Response) -> Page:
+        cleaned = without_lone_surrogates(body)
+        try:
+            body.decode()
+            values, items = self._read(cleaned or body, request, response)
+            drafts = self._route.drafts(self._wrapped(items), self._constant_leaves(request))
+            self._evolve(drafts)
+            out = self._route.rows(drafts, self._layout)
+        except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+            raise not_json(problem) from None
+        except (RecursionError, TooDeep):
+            raise too_deep() from None
+        rejects = tuple(out.rejects)
+        if cleaned is not None:
+            rejects = _restored(rejects, drafts, Originals(body, cleaned))
+        self._loosen(out)
+        block = RowBlock(
+            version=self._schema.version, rows=out.rows, keys=out.keys, hashes=out.hashes, cursors=out.cursors
+        )
+        return self._page(request, response, block, out.key_texts, values, rejects)
+
+    def _read(self, body: bytes, request: PageRequest, response: Response) -> tuple[Values, list[bytes]]:
+        """What the envelope says, then the items; a failure that `fail_if` names comes before missing records."""
+        document = Document(body)
+        msgspec.json.decode(body, type=msgspec.Raw)
+        values = self._selections.read_plain(document) | self._selections.rest(response, document)
+        self._selections.check(values, response)
+        items = self._listing.items(document, request.window.variables)
+        values |= self._selections.read_last(items[-1] if items else None)
+        return values, items
+
+    def _wrapped(self, items: list[bytes]) -> list[bytes]:
+        """Bare texts and numbers become `{"value": x}`, where the table has such a column or does not exist yet."""
+        bare = bool(items) and all(item[0] not in b"{[n" for item in items)
+        if not bare or (self._schema.version and ("value",) not in self._layout.index):
+            return items
+        return [b'{"value":' + item + b"}" for item in items]
+
+    def _evolve(self, drafts: list[Draft]) -> None:
+        leaves = [draft.leaves for draft in drafts if not draft.reason]
+        schema, changes = evolved(self._schema, leaves, self._stream, self._fields)
+        if changes:
+            self._adopt(schema, changes)
+
+    def _loosen(self, out: CarefulRows) -> None:
+        """Columns that hold literals in another spelling than the compiled one are read raw from now on."""
+        columns = [column for column in self._schema.columns if column.path and column.path not in self._loose]
+        found = {
+            column.path
+            for column in columns
+            if any(not fits_compiled(column.type, draft.leaves.get(column.path, b"null")) for draft in out.accepted)
+        }
+        if found:
+            self._loose |= found
+            self._compile()
+
+    def _adopt(self, schema: TableSchema, changes: tuple[SchemaChange, ...]) -> None:
+        self._schema = schema
+        if changes:
+            self._changes.append((schema.version, changes))
+        self._layout = Layout(schema, self._stream, self._dialect)
+        self._compile()
+
+    def _compile(self) -> None:
+        self._compiled: Compiled | None = None
+        self._shell: Shell | None = None
+        if not self._schema.version or self._listing.plain is None:
+            return
+        try:
+            self._compiled = Compiled(self._layout, self._fields, self._stream.contract, self._loose)
+        except NotCompilable:
+            return
+        self._shell = Shell(self._listing.plain, self._selections.plain, self._compiled.item_type)
+
+    def _constant_leaves(self, request: PageRequest) -> Leaves:
+        """The columns of `add` as literals, so that they are typed and stored as any other value."""
+        return {
+            (name,): msgspec.json.encode(template.render(request.window.variables))
+            for name, template in self._stream.add
+            if name in self._fields.constants
+        }
+
+    def _constants(self, request: PageRequest) -> list[object]:
+        if not self._fields.constants:
+            return []
+        leaves = self._constant_leaves(request)
+        return [self._layout.value(place, leaves.get(c.path)) for place, c in enumerate(self._schema.columns)]
+
+    def _page(
+        self,
+        request: PageRequest,
+        response: Response,
+        block: RowBlock,
+        texts: list[bytes] | list[bytes | None] | list[None],
+        values: Values,
+        rejects: tuple[Reject, ...],
+    ) -> Page:
+        facts = PageFacts(
+            **key_facts(texts, response.body, has_key=bool(self._fields.key)),
+            **cursor_facts(block.cursors, request.window, self.upper_bound),
+            **self._selections.facts(values, response),
+        )
+        return Page(request=request, response=response, facts=facts, block=block, rejects=rejects)
+
+
+def _restored(rejects: tuple[Reject, ...], drafts: list[Draft], originals: Originals) -> tuple[Reject, ...]:
+    """The rejects with the bytes the API sent, and the reason they had before their surrogates were replaced."""
+    raws = [originals.of(draft.raw) for draft in drafts]
+    return tuple(
+        reject
+        if raws[reject.index] == drafts[reject.index].raw
+        else replace(
+            reject,
+            raw=raws[reject.index][: len(reject.raw)],
+            reason="text with a lone surrogate, which no database stores",
+        )
+        for reject in rejects
+    )

@@ -1,0 +1,39 @@
+"""The facts of a page that come from its items: counts, keys, digests, the range of its cursors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any
+
+from etl.model.instants import Cursor
+from etl.model.window import Window
+
+
+def key_facts(texts: Sequence[bytes | None], body: bytes, *, has_key: bool) -> dict[str, Any]:
+    """The members of PageFacts about keys; `texts` are the canonical keys of all items, None where unreadable."""
+    if not has_key:
+        return {"count": len(texts), "digest": blake2b(body, digest_size=8).digest()}
+    digests = b"".join([blake2b(text, digest_size=8).digest() for text in texts if text is not None])
+    first, last = (texts[0], texts[-1]) if texts else (None, None)
+    return {
+        "count": len(texts),
+        "first_key": None if first is None else first.decode(),
+        "last_key": None if last is None else last.decode(),
+        "key_digests": digests,
+        "digest": blake2b(digests, digest_size=8).digest(),
+    }
+
+
+def cursor_facts(cursors: Sequence[Cursor | None], window: Window, upper_bound: Cursor | None) -> dict[str, Any]:
+    """The members of PageFacts about cursors."""
+    present = [cursor for cursor in cursors if cursor is not None]
+    if not present:
+        return {}
+    low, high = min(present), max(present)
+    facts: dict[str, Any] = {"min_cursor": low, "max_cursor": high}
+    if upper_bound is not None and type(upper_bound) is type(high) and high > upper_bound:  # type: ignore[operator]
+        facts["future_rows"] = sum(cursor > upper_bound for cursor in present)  # type: ignore[operator]
+    if not (window.covers(low) and window.covers(high)):
+        facts["outside_rows"] = sum(not window.covers(cursor) for cursor in present)
+    return facts

@@ -1,0 +1,102 @@
+"""What is in the answer of a stream: its items and the way to the next page."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from etl.model.stream import PagesKind, Paging, Records, Selector, SelectorKind
+from etl.settings.building.desk import Texts
+from etl.settings.format.pages import PagesPart
+from etl.settings.format.records import RecordsPart
+from etl.settings.format.stream import StreamPart
+
+_WHOLE_BODY: Final = Selector(SelectorKind.BODY, "")
+_KINDS: Final = (PagesKind.NUMBER, PagesKind.OFFSET, PagesKind.CURSOR, PagesKind.LINK)
+_MOST_PAGES: Final = 100_000
+
+
+def build_records(part: StreamPart, texts: Texts) -> Records:
+    """Where the items are; the whole body where nothing is said."""
+    records = part.records
+    if records is None:
+        return Records(path=_WHOLE_BODY)
+    if isinstance(records, Selector):
+        _in_body(records, texts)
+        return Records(path=records)
+    if isinstance(records, list):
+        _in_body(records[0], texts)
+        return Records(kind="nested", path=records[0], inner=records[1])
+    return _other_records(records, texts)
+
+
+def _other_records(part: RecordsPart, texts: Texts) -> Records:
+    given = part.model_fields_set
+    if given == {"columns"} and part.columns:
+        return Records(kind="columns", path=part.columns)
+    if given == {"rows", "names"} and part.rows and part.names:
+        return Records(kind="rows", path=part.rows, names=part.names)
+    if given == {"map", "key"} and part.map and part.key:
+        return Records(kind="map", path=part.map, key_name=part.key)
+    texts.problem(("records",), "should have `columns`, or `rows` and `names`, or `map` and `key`", at_key=True)
+    return Records(path=_WHOLE_BODY)
+
+
+def _in_body(selector: Selector, texts: Texts) -> None:
+    if selector.kind is not SelectorKind.BODY:
+        texts.problem(("records",), "items stand in the body, not in a header")
+
+
+def build_paging(part: StreamPart, texts: Texts) -> Paging:
+    """How pages follow each other; UNDECLARED where nothing is said."""
+    pages = part.pages
+    most = part.max_pages or _MOST_PAGES
+    if pages is None:
+        return Paging(kind=PagesKind.UNDECLARED, max_pages=most)
+    if isinstance(pages, str):
+        if pages == "none":
+            return Paging(kind=PagesKind.NONE, max_pages=most)
+        return Paging(kind=PagesKind.LINK, next=Selector(SelectorKind.LINK, "next"), max_pages=most)
+    kind = _kind(pages, texts)
+    _check_end(pages, kind, texts)
+    repeats = pages.until is not None and pages.until.path == "repeat"
+    return Paging(
+        kind=kind,
+        first={PagesKind.NUMBER: pages.number, PagesKind.OFFSET: pages.offset}.get(kind, pages.first),
+        next=pages.cursor if kind is PagesKind.CURSOR else pages.link,
+        size=pages.size,
+        total_rows=pages.total_rows,
+        total_pages=pages.total_pages,
+        more=pages.while_ or (None if repeats else pages.until),
+        more_means_end=pages.until is not None and not repeats,
+        until_repeat=repeats,
+        inclusive=bool(pages.inclusive),
+        cap=pages.cap,
+        max_pages=most,
+    )
+
+
+def _kind(pages: PagesPart, texts: Texts) -> PagesKind:
+    kinds = [kind for kind in _KINDS if getattr(pages, kind.value) is not None]
+    if len(kinds) == 1:
+        return kinds[0]
+    found = f"; here are {' and '.join(kinds)}" if kinds else ""
+    hint = "where they come from different defaults, set the other one to null" if kinds else ""
+    texts.problem(("pages",), f"needs exactly one of number, offset, cursor, link{found}", hint=hint, at_key=True)
+    return kinds[0] if kinds else PagesKind.NONE
+
+
+def _check_end(pages: PagesPart, kind: PagesKind, texts: Texts) -> None:
+    if pages.while_ is not None and pages.until is not None:
+        texts.problem(("pages", "until"), "the end is told either by `while` or by `until`", at_key=True)
+    only_cursors = {
+        "first": pages.first is not None,
+        "inclusive": bool(pages.inclusive),
+        "until": pages.until is not None and pages.until.path == "repeat",
+    }
+    for key, used in only_cursors.items():
+        if used and kind is not PagesKind.CURSOR:
+            texts.problem(("pages", key), "has a meaning only beside `cursor`", at_key=True)
+    if pages.total_pages is not None and kind in (PagesKind.CURSOR, PagesKind.LINK):
+        texts.problem(
+            ("pages", "total_pages"), "counts numbered pages; a chain proves its end by `total_rows`", at_key=True
+        )

@@ -1,0 +1,151 @@
+"""What the keys of a stream must say together. All of it is seen offline, before anything is sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from etl.model.stream import PagesKind, Stream, Write
+from etl.model.template import Body, Placeholder, Template
+from etl.settings.building.desk import Desk, Texts
+from etl.settings.building.request import PAGE_NAMES, WINDOW_NAMES
+from etl.settings.document import Path
+from etl.settings.format.stream import StreamPart
+from etl.settings.layers import Merged
+from etl.settings.problems import near
+
+LONGEST_NAME: Final = 63
+"""Bytes of an identifier in PostgreSQL; it cuts longer ones silently."""
+
+_OWN_NAMES: Final = re.compile(
+    r"_etl_.*|sqlite_.*|etl_(runs|run_streams|pages|requests|rejects|schema_changes|coverage|streams)"
+)
+_MOVED_BY: Final = {
+    "page": (PagesKind.NUMBER, "number"),
+    "offset": (PagesKind.OFFSET, "offset"),
+    "cursor": (PagesKind.CURSOR, "cursor"),
+}
+
+
+def check_stream(stream: Stream, part: StreamPart, texts: Texts) -> None:
+    """Report what does not fit together in one stream."""
+    _check_write(stream, part, texts)
+    _check_names(stream, part, texts)
+    _check_paging(stream, texts)
+    _check_window(stream, part, texts)
+    _check_added(stream, part, texts)
+    _check_table(stream, part, texts)
+
+
+def check_tables(desk: Desk, streams: Iterable[tuple[Stream, Merged]]) -> None:
+    """Report streams that would write one table."""
+    owners: dict[str, str] = {}
+    for stream, merged in streams:
+        first = owners.setdefault(stream.table, stream.id)
+        if first != stream.id:
+            message = f"writes the table {stream.table}, and so does {first}"
+            desk.report(merged.problem(("table",), message, hint="give one of them another `table`", at_key=True))
+
+
+def _check_write(stream: Stream, part: StreamPart, texts: Texts) -> None:
+    if not stream.key and part.write is None:
+        texts.problem(
+            (),
+            "needs a `key`: the field that identifies an item",
+            hint="or, for items without one, `write: append` or `write: replace`",
+            at_key=True,
+        )
+    elif not stream.key and stream.write is Write.UPSERT:
+        texts.problem(("write",), "`merge` needs a `key`", at_key=True)
+
+
+def _check_names(stream: Stream, part: StreamPart, texts: Texts) -> None:
+    members = tuple(part.for_each or ())
+    known = (*PAGE_NAMES, *WINDOW_NAMES, *members)
+    for path, placeholder in _placeholders(stream):
+        if placeholder.root not in known:
+            message = f"there is no placeholder {{{placeholder.name}}}"
+            hint = near(placeholder.root, known) or "{{ and }} are literal braces"
+            texts.problem(path, message, hint=hint)
+        elif "." in placeholder.name and placeholder.root not in members:
+            texts.problem(path, f"{{{placeholder.root}}} has no parts")
+
+
+def _check_paging(stream: Stream, texts: Texts) -> None:
+    first = _first_places(stream)
+    for name, (kind, key) in _MOVED_BY.items():
+        if name in first and stream.pages.kind is not kind:
+            texts.problem(first[name], f"{{{name}}} needs `pages: {{{key}: ...}}`")
+        elif name not in first and stream.pages.kind is kind:
+            message = f"the request never sends {{{name}}}, so every page would be the first"
+            texts.problem(("pages", key), message, hint=f'add a parameter with "{{{name}}}"', at_key=True)
+    if "size" in first and stream.pages.size is None:
+        texts.problem(first["size"], "{size} needs `pages: {size: ...}`")
+
+
+def _check_window(stream: Stream, part: StreamPart, texts: Texts) -> None:
+    first = _first_places(stream)
+    if part.incremental is None:
+        for name in WINDOW_NAMES:
+            if name in first:
+                texts.problem(first[name], f"{{{name}}} needs `incremental`")
+        return
+    if part.incremental.step is not None and "end" not in first:
+        message = "windows need an end: no parameter of the request holds {end}"
+        texts.problem(
+            ("incremental", "step"), message, hint="leave `step` out, or add the API's upper bound", at_key=True
+        )
+    if "end" in first and "start" not in first:
+        texts.problem(first["end"], "{end} without {start}: a window would begin at the start of the list every time")
+
+
+def _check_added(stream: Stream, part: StreamPart, texts: Texts) -> None:
+    known = {*(part.for_each or ()), *(("outer",) if stream.records.kind == "nested" else ())}
+    for name, template in stream.add:
+        for placeholder in template.placeholders:
+            if placeholder.root not in known:
+                hint = "{outer.x} is a field of the object around the item" if known else "`add` takes plain values"
+                texts.problem(("add", name), f"there is no placeholder {{{placeholder.name}}} here", hint=hint)
+
+
+def _check_table(stream: Stream, part: StreamPart, texts: Texts) -> None:
+    path: Path = ("table",) if part.table else ()
+    if len(stream.table.encode()) > LONGEST_NAME:
+        hint = "" if part.table else "give it a shorter `table`"
+        texts.problem(
+            path, f"the table's name {stream.table} is longer than {LONGEST_NAME} bytes", hint=hint, at_key=True
+        )
+    if _OWN_NAMES.fullmatch(stream.table):
+        texts.problem(path, f"the name {stream.table} is taken by the program itself", at_key=True)
+    for column in [name for name, _ in stream.add] + list(stream.columns):
+        if len(column.encode()) > LONGEST_NAME or column.startswith("_etl_") or not column:
+            where = "columns" if column in stream.columns else "add"
+            texts.problem((where, column), f"no possible name of a column; at most {LONGEST_NAME} bytes, not _etl_*")
+
+
+def _first_places(stream: Stream) -> Mapping[str, Path]:
+    found: dict[str, Path] = {}
+    for path, placeholder in _placeholders(stream):
+        found.setdefault(placeholder.root, path)
+    return found
+
+
+def _placeholders(stream: Stream) -> Iterator[tuple[Path, Placeholder]]:
+    request = stream.request
+    yield from ((("path",), placeholder) for placeholder in request.path.placeholders)
+    for part, pairs in (("params", request.params), ("headers", request.headers), ("form", request.form)):
+        for name, template in pairs:
+            yield from (((part, name), placeholder) for placeholder in template.placeholders)
+    yield from _in_body(request.json, ("json",))
+
+
+def _in_body(body: Body, path: Path) -> Iterator[tuple[Path, Placeholder]]:
+    if isinstance(body, Template):
+        yield from ((path, placeholder) for placeholder in body.placeholders)
+    elif isinstance(body, Mapping):
+        for name, member in body.items():
+            yield from _in_body(member, (*path, name))
+    elif isinstance(body, tuple):
+        for index, element in enumerate(body):
+            yield from _in_body(element, (*path, index))

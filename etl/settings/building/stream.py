@@ -1,0 +1,95 @@
+"""From a stream's keys, after defaults, to `model.stream.Stream`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from etl.model.schema import ColumnType, Contract
+from etl.model.stream import ColumnChoice, Expect, Order, Stream, Write
+from etl.model.template import Template
+from etl.settings.building.answer import build_paging, build_records
+from etl.settings.building.desk import Texts
+from etl.settings.building.request import build_request
+from etl.settings.building.window import build_incremental
+from etl.settings.format.expect import ExpectPart
+from etl.settings.format.order import OrderPart
+from etl.settings.format.stream import StreamPart
+
+_WRITES: Final = {"merge": Write.UPSERT, "append": Write.APPEND, "replace": Write.REPLACE}
+
+
+def build_stream(
+    source: str, name: str, part: StreamPart, texts: Texts, *, file: str, line: int, fingerprint: str
+) -> Stream:
+    """The stream; what its keys say together is checked by `rules`."""
+    return Stream(
+        source=source,
+        name=name,
+        table=part.table or f"{source}_{name}",
+        request=build_request(part, texts),
+        records=build_records(part, texts),
+        pages=build_paging(part, texts),
+        key=_fields(part.key),
+        write=_WRITES[part.write] if part.write else Write.UPSERT,
+        columns={column: _choice(choice) for column, choice in (part.columns or {}).items()},
+        flatten=part.flatten or 0,
+        add=_added(part, texts),
+        incremental=build_incremental(part.incremental, texts),
+        order=_order(part.order, texts),
+        contract=Contract(part.contract) if part.contract else Contract.EVOLVE,
+        expect=_expect(part.expect),
+        fail_if=part.fail_if,
+        schedule=part.schedule,
+        tags=tuple(part.tags or ()),
+        file=file,
+        line=line,
+        fingerprint=fingerprint,
+    )
+
+
+def _fields(written: tuple[str, ...] | list[tuple[str, ...]] | None) -> tuple[tuple[str, ...], ...]:
+    if written is None:
+        return ()
+    return tuple(written) if isinstance(written, list) else (written,)
+
+
+def _choice(word: str) -> ColumnChoice:
+    if word in ("drop", "volatile"):
+        return ColumnChoice(drop=word == "drop", volatile=word == "volatile")
+    return ColumnChoice(type=ColumnType(word))
+
+
+def _added(part: StreamPart, texts: Texts) -> tuple[tuple[str, Template], ...]:
+    return tuple(
+        (name, texts.template(texts.written(value, ("add", name)), ("add", name)))
+        for name, value in (part.add or {}).items()
+        if value is not None
+    )
+
+
+def _order(part: OrderPart | None, texts: Texts) -> Order | None:
+    if part is None:
+        return None
+    if part.by is None:
+        texts.problem(("order",), "needs `by`: the field the list is sorted by", at_key=True)
+        return None
+    return Order(
+        by=_fields(part.by),
+        descending=part.direction == "desc",
+        immutable=bool(part.immutable),
+        unique=bool(part.unique),
+        append_only=bool(part.append_only),
+        binary_collation=part.collation == "binary",
+    )
+
+
+def _expect(part: ExpectPart | None) -> Expect:
+    if part is None:
+        return Expect()
+    share = part.max_reject_share
+    return Expect(
+        min_rows=part.min_rows,
+        max_reject_share=Expect().max_reject_share if share is None else float(share),
+        fresh=part.fresh,
+        complete=part.complete,
+    )

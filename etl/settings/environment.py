@@ -1,0 +1,133 @@
+"""Variables: `${NAME}` and `${NAME:-default}`, from the environment, a `.env` file, or a file named by `NAME_FILE`.
+
+A value is data: it can never bring a placeholder, a key or a list into the configuration. So a text becomes pieces,
+and only the pieces that were written in the file are parsed any further.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from etl.errors import ConfigError, Problem
+
+_VARIABLE: Final = re.compile(r"\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})?")
+_LINE: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
+_LARGEST_SECRET: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a text.
+
+    `kind`: `written` in the file, `filled` from the environment, the `default` that stands in the file, or `missing`
+    (`text` is then the variable's name).
+    """
+
+    text: str
+    kind: Literal["written", "filled", "default", "missing"] = "written"
+
+
+class Environment:
+    """Looks variables up and remembers which values it gave away: they are secrets.
+
+    An empty variable counts as absent. `NAME` wins over `NAME_FILE`, the environment over `.env`.
+    """
+
+    def __init__(self, environ: Mapping[str, str], base: Path) -> None:
+        self._environ = environ
+        self._base = base
+        self._found: dict[str, str] = {}
+
+    @classmethod
+    def beside(cls, config: Path, environ: Mapping[str, str]) -> Environment:
+        """With the `.env` files in the config folder and in its parent; the nearer one wins.
+
+        Raises ConfigError for one that cannot be read.
+        """
+        folder = config.resolve()
+        files = {**_env_file(folder.parent / ".env"), **_env_file(folder / ".env")}
+        return cls({**files, **{name: value for name, value in environ.items() if value}}, folder.parent)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """All values given away so far, each line of a longer one too."""
+        return tuple(dict.fromkeys(part for value in self._found.values() for part in (value, *value.splitlines())))
+
+    def lookup(self, name: str) -> str | None:
+        """The value of a variable, None when neither it nor its file is there. Raises ValueError for a bad file."""
+        if name in self._found:
+            return self._found[name]
+        value = self._environ.get(name) or self._from_file(name)
+        if value:
+            self._found[name] = value
+        return value or None
+
+    def pieces(self, text: str) -> tuple[Piece, ...]:
+        """`text` with its variables looked up. Raises ValueError for a `${` that is no variable, or a bad file."""
+        pieces: list[Piece] = []
+        end = 0
+        for found in _VARIABLE.finditer(text):
+            if found[1] is None:
+                raise ValueError("a `${` that begins no variable; write ${NAME} or ${NAME:-default}")
+            pieces += [Piece(text[end : found.start()]), self._filled(found[1], found[2])]
+            end = found.end()
+        pieces.append(Piece(text[end:]))
+        return tuple(piece for piece in pieces if piece.text or piece.kind != "written")
+
+    def _filled(self, name: str, default: str | None) -> Piece:
+        value = self.lookup(name)
+        if value is not None:
+            return Piece(value, "filled")
+        return Piece(name, "missing") if default is None else Piece(default, "default")
+
+    def _from_file(self, name: str) -> str | None:
+        named = self._environ.get(f"{name}_FILE")
+        if not named:
+            return None
+        try:
+            with (self._base / named).open("rb") as file:
+                content = file.read(_LARGEST_SECRET + 1)
+        except OSError as error:
+            raise ValueError(f"the file that {name}_FILE names cannot be read: {error.strerror}") from None
+        if len(content) > _LARGEST_SECRET:
+            raise ValueError(f"the file that {name}_FILE names is larger than 64 KiB")
+        try:
+            return content.decode().rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise ValueError(f"the file that {name}_FILE names is not UTF-8 text") from None
+
+
+def joined(pieces: Iterable[Piece]) -> str:
+    """The text; a missing variable stays as `${NAME}`."""
+    return "".join(f"${{{piece.text}}}" if piece.kind == "missing" else piece.text for piece in pieces)
+
+
+def _env_file(path: Path) -> dict[str, str]:
+    """`KEY=VALUE` lines; blank lines, `#` lines and lines of any other form are passed over."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines() if path.is_file() else []
+    except OSError as error:
+        raise ConfigError((_unusable(path, f"cannot be read: {error.strerror}"),)) from None
+    except UnicodeDecodeError:
+        raise ConfigError((_unusable(path, "is not UTF-8 text"),)) from None
+    found: dict[str, str] = {}
+    for line in lines:
+        matched = None if line.lstrip().startswith("#") else _LINE.fullmatch(line)
+        if matched and (value := _unquoted(matched[2].strip())):
+            found[matched[1]] = value
+    return found
+
+
+def _unusable(path: Path, message: str) -> Problem:
+    return Problem(file=str(path), line=0, column=0, path="", message=message)
+
+
+def _unquoted(value: str) -> str:
+    for quote in ("'", '"'):
+        if len(value) > 1 and value[0] == quote and value[-1] == quote:
+            return value[1:-1]
+    return value.partition(" #")[0].rstrip()

@@ -1,0 +1,220 @@
+"""Mistakes are told at their place, in plain words, all at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from etl.errors import ConfigError
+from etl.settings import load
+
+if TYPE_CHECKING:
+    from tests.unit.settings.conftest import Configure, Problems
+
+GOOD = """\
+base_url: https://api.example.org
+streams:
+  items: {path: /items, key: id, pages: none}
+"""
+
+
+def test_an_unknown_key_gets_a_suggestion(problems: Problems) -> None:
+    """A misspelt `incremental` must not become a full refresh that nobody notices."""
+    told = problems(
+        shop="""\
+        base_url: https://api.example.org
+        streams:
+          items:
+            key: id
+            incremental:
+              feild: updated_at
+        """
+    )
+
+    assert told == ["shop.yaml:6:7: streams.items.incremental.feild: unknown key (did you mean `field`?)"]
+
+
+def test_a_key_at_the_wrong_level_is_told_its_home(problems: Problems) -> None:
+    """`size` is right, one level down; `auth` is right, further out."""
+    told = problems(
+        shop="""\
+        base_url: https://api.example.org
+        path: /x
+        streams:
+          items:
+            key: id
+            auth: {bearer: x}
+            size: 3
+        """
+    )
+
+    assert told == [
+        "shop.yaml:2:1: path: unknown key (`path` belongs to a stream)",
+        "shop.yaml:6:5: streams.items.auth: unknown key (`auth` belongs to the whole file, one level further out)",
+        "shop.yaml:7:5: streams.items.size: unknown key (`size` belongs under `pages`)",
+    ]
+
+
+def test_problems_of_all_files_come_together(problems: Problems) -> None:
+    """One look mends them all; files and lines are in order."""
+    told = problems(
+        etl="databse: sqlite:///x.db\n",
+        a="base_url: https://a.example\nstreams:\n  x: {key: 7}\n",
+        b="streams: {}\n",
+    )
+
+    assert told == [
+        "a.yaml:3:12: streams.x.key: should be a field of an item, or a list of fields",
+        "b.yaml:1:1: base_url: is required",
+        "b.yaml:1:10: streams: has too few members",
+        "etl.yaml:1:1: databse: unknown key (did you mean `database`?)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("pages: {number: one}", "7:21: streams.items.pages.number: should be a whole number"),
+        ("pages: lnk", "7:12: streams.items.pages: should be `none` or `link`"),
+        ("pages: [a]", "should be `none`, `link`, or a map with one of number, offset, cursor, link"),
+        ("records: 'a['", "streams.items.records: is no valid JMESPath: "),
+        ("method: GTE", "should be `GET`, `POST` or `PUT`"),
+        ("max_pages: 0", "streams.items.max_pages: should be greater than or equal to 1"),
+        ("max_pages: '${MAX}'", "should be a whole number; variables may stand only in texts that are sent"),
+        ("incremental: {field: x, lag: 5}", "5 is not a duration; write a number and a unit, as in 30s, 5m, 12h"),
+        ("incremental: {field: x, format: isoo}", "unknown format 'isoo'"),
+        ("incremental: {field: x, ordered: true}", "unknown key (write `order: {by: ..., immutable: true}` beside"),
+        ("schedule: sometimes", "'sometimes' is no schedule; write `every 15m`, or five cron fields"),
+        ("columns: {a: varchar}", "streams.items.columns.a: should be `bigint`, `double`"),
+        ("params: {page: {page}}", 'YAML reads {page} as a map; put it in quotes: "{page}"'),
+        ("key: [id, 'a b']", "streams.items.key.1: 'a b' is no field of an item"),
+        ("pages: {cursor: next, total_rows: 'head:X-Total'}", "a total from a HEAD request is part of the format"),
+        ("table: Orders", "streams.items.table: not a possible name (lower-case letters, digits and _, no digit first, at"),
+    ],
+)
+def test_a_wrong_value_is_told_in_plain_words(problems: Problems, keys: str, message: str) -> None:
+    """The place is the value's, the words need no manual."""
+    told = problems(shop=f"base_url: https://a.example\nstreams:\n  items:\n    path: /x\n    write: append\n\n    {keys}\n")
+
+    assert len(told) == 1
+    assert message in told[0]
+
+
+def test_a_wrong_name_of_a_stream_is_told_at_its_key(problems: Problems) -> None:
+    """It becomes part of a table's name."""
+    told = problems(shop="base_url: https://a.example\nstreams:\n  Items: {key: id}\n")
+
+    assert told == [
+        "shop.yaml:3:3: streams.Items: not a possible name (lower-case letters, digits and _, at most 48 of them)"
+    ]
+
+
+def test_a_wrong_name_of_a_file_is_told(problems: Problems, tmp_path: Path) -> None:
+    """A file's name is its source's name."""
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "My-Shop.yaml").write_text(GOOD)
+
+    assert problems() == ["My-Shop.yaml: 'My-Shop' is no possible name of a source (a-z, 0-9 and _, at most 48 of them)"]
+
+
+def test_two_files_of_one_name_are_told(problems: Problems, tmp_path: Path) -> None:
+    """`shop.yaml` and `shop.yml` cannot both be `shop`."""
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "shop.yml").write_text(GOOD)
+
+    told = problems(shop=GOOD)
+
+    assert len(told) == 1
+    assert told[0].startswith("shop.yml: there is another file for 'shop': ")
+
+
+def test_hidden_files_and_subfolders_are_no_configuration(configure: Configure, tmp_path: Path) -> None:
+    """The gallery and the editor's schema live below the folder."""
+    (tmp_path / "config" / "examples").mkdir(parents=True)
+    (tmp_path / "config" / "examples" / "other.yaml").write_text("nonsense: [")
+    (tmp_path / "config" / ".hidden.yaml").write_text("nonsense: [")
+
+    assert list(configure(shop=GOOD).sources) == ["shop"]
+
+
+def test_a_missing_folder_is_one_problem(tmp_path: Path) -> None:
+    """Before `etl init` there is none."""
+    with pytest.raises(ConfigError, match="there is no such folder"):
+        load(tmp_path / "config", environ={})
+
+
+def test_an_empty_folder_is_no_mistake(configure: Configure) -> None:
+    """`etl query` works on a database without any source."""
+    settings = configure()
+
+    assert settings.streams == ()
+    assert settings.project.database is None
+
+
+def test_a_literal_secret_never_appears_in_a_message(problems: Problems) -> None:
+    """Even a wrong one is not repeated."""
+    told = problems(
+        shop="""\
+        base_url: https://user:hunter22@a.example
+        auth: {bearer: hunter23, basic: [hunter24]}
+        streams:
+          items: {key: id}
+        """
+    )
+
+    assert told
+    assert "hunter" not in "".join(told)
+
+
+@pytest.mark.parametrize(
+    ("keys", "place"),
+    [
+        ("for_each: {repo: [a]}", "streams.items.for_each"),
+        ("hooks: {x: y}", "streams.items.hooks"),
+        ("raw: 7d", "streams.items.raw"),
+        ("deletes: infer", "streams.items.deletes"),
+        ("deletes: {field: gone}", "streams.items.deletes"),
+        ("incremental: {token: last_seq, from: last}", "streams.items.incremental.token"),
+        ("pages: {cursor: a, merge: continue}\n    params: {c: '{cursor}'}", "streams.items.pages.merge"),
+    ],
+)
+def test_what_cannot_be_done_yet_is_refused_at_its_line(problems: Problems, keys: str, place: str) -> None:
+    """Ignored silently, it would look as if it worked."""
+    told = problems(shop=f"base_url: https://a.example\nstreams:\n  items:\n    key: id\n    {keys}\n")
+
+    assert "shop.yaml:5:" in told[0]
+    assert place in told[0]
+    assert "this version cannot do it yet" in told[0]
+
+
+@pytest.mark.parametrize("keys", ["notify: {to: [x]}", "ping: https://x.example", "hooks: {a: b}"])
+def test_what_the_project_cannot_do_yet_is_refused(problems: Problems, keys: str) -> None:
+    """The same in `etl.yaml`."""
+    assert "this version cannot do it yet" in problems(etl=keys)[0]
+
+
+def test_oauth2_is_refused_with_a_way_out(problems: Problems) -> None:
+    """A token can be fetched outside meanwhile."""
+    told = problems(
+        shop="""\
+        base_url: https://a.example
+        auth:
+          oauth2: {token_url: https://a.example/t, grant: client_credentials, client_id: a, client_secret: b}
+        streams:
+          items: {key: id}
+        """
+    )
+
+    assert told == [
+        "shop.yaml:3:3: auth.oauth2: `auth.oauth2` is part of the format, but this version cannot do it yet "
+        "(fetch a token outside and use `bearer`)"
+    ]
+
+
+def test_deletes_ignore_is_no_feature(configure: Configure) -> None:
+    """It is the default, written down."""
+    settings = configure(shop=GOOD.replace("pages: none", "pages: none, deletes: ignore"))
+
+    assert [stream.id for stream in settings.streams] == ["shop.items"]

@@ -1,0 +1,72 @@
+"""Which streams a command means."""
+
+from __future__ import annotations
+
+import pytest
+
+from etl.errors import UsageError
+from etl.model.stream import Paging, PagesKind, Records, RequestTemplate, Selector, Stream
+from etl.model.template import Template
+from etl.settings import select
+
+
+def stream(source: str, name: str, *tags: str) -> Stream:
+    return Stream(
+        source=source,
+        name=name,
+        table=f"{source}_{name}",
+        request=RequestTemplate(path=Template.parse("/x")),
+        records=Records(path=Selector.parse("")),
+        pages=Paging(kind=PagesKind.NONE),
+        tags=tags,
+    )
+
+
+STREAMS = (
+    stream("github", "issues", "hourly"),
+    stream("github", "comments"),
+    stream("gitlab", "issues", "daily", "slow"),
+)
+
+
+@pytest.mark.parametrize(
+    ("selectors", "expected"),
+    [
+        ([], ["github.issues", "github.comments", "gitlab.issues"]),
+        (["github"], ["github.issues", "github.comments"]),
+        (["github.comments"], ["github.comments"]),
+        (["*.issues"], ["github.issues", "gitlab.issues"]),
+        (["git*"], ["github.issues", "github.comments", "gitlab.issues"]),
+        (["tag:hourly"], ["github.issues"]),
+        (["tag:*"], ["github.issues", "gitlab.issues"]),
+        (["gitlab", "github.issues", "*.issues"], ["github.issues", "gitlab.issues"]),
+    ],
+    ids=lambda value: " ".join(value) or "everything",
+)
+def test_selectors_name_streams(selectors: list[str], expected: list[str]) -> None:
+    """Each stream once, in the order of the configuration, whatever the order of the selectors."""
+    assert [chosen.id for chosen in select(STREAMS, selectors)] == expected
+
+
+@pytest.mark.parametrize(
+    ("selector", "hint"),
+    [
+        ("gihub", "did you mean github?"),
+        ("github.isues", "did you mean github.issues?"),
+        ("tag:hourl", "did you mean tag:hourly?"),
+        ("zzz", "there are github, github.comments, github.issues, gitlab, gitlab.issues, tag:daily, tag:hourly, tag:slow"),
+    ],
+)
+def test_a_selector_that_names_nothing_is_refused(selector: str, hint: str) -> None:
+    """Nothing selected must not look like nothing to do."""
+    with pytest.raises(UsageError) as caught:
+        select(STREAMS, ["github", selector])
+
+    assert caught.value.what == f"no source or stream is called {selector!r}"
+    assert caught.value.hint == hint
+
+
+def test_without_streams_a_selector_points_to_init() -> None:
+    """The configuration is empty."""
+    with pytest.raises(UsageError, match="nothing is configured"):
+        select((), ["github"])
