@@ -17,13 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransactio
 from etl.db.address import Address, Dialect, parse_address
 from etl.db.engines import postgresql_engines, prepare_file, sqlite_engines
 from etl.db.lane import Lane
-from etl.db.refusals import CommitUnknown, ConnectionLost, is_conflict, is_driver_error, refused
+from etl.db.refusals import CommitUnknown, ConnectionLost, is_conflict, is_driver_error, is_lost, refused
 from etl.ports import Clock
 
 __all__ = ["Database", "Dialect", "open_database"]
 
 T = TypeVar("T")
-_REPEATS = 5
+_CONFLICTS = 5
+_LOSSES = 7
 
 
 class Database:
@@ -82,11 +83,12 @@ class Database:
     ) -> T:
         """Run `work` in one transaction, repeating it whole where that can help; returns what it returned.
 
-        Deadlocks, failed serializations and lost connections are repeated up to 5 times with growing, jittered
-        pauses (under half a minute together). When a COMMIT's outcome is unknown, `settled` is asked in a
-        transaction of its own: True means that it is stored. Without `settled`, CommitUnknown is raised.
+        Deadlocks and failed serializations are repeated up to 5 times, lost connections up to 7 times (about a
+        minute: a server restarts in that time), with growing, jittered pauses. When a COMMIT's outcome is unknown,
+        `settled` is asked in a transaction of its own: True means that it is stored. Without `settled`,
+        CommitUnknown is raised.
         """
-        for attempt in range(_REPEATS + 1):
+        for attempt in range(_LOSSES + 1):
             done: list[T] = []
             try:
                 async with self.write(lane) as connection:
@@ -98,7 +100,7 @@ class Database:
                 if await self.transact(settled, lane=lane):
                     return done[0]
             except Exception as error:
-                if attempt == _REPEATS or not _worth_repeating(error):
+                if attempt >= _repetitions(error):
                     raise
                 await self.clock.sleep(random.uniform(0.5, 1.0) * 0.2 * 2.5**attempt)  # noqa: S311 - jitter, no secret
         raise AssertionError("the last attempt returns or raises")
@@ -148,6 +150,8 @@ class Database:
             await transaction.commit()
         except Exception as error:
             await _rollback(connection, transaction)
+            if is_lost(error):
+                await connection.invalidate()
             if is_driver_error(error):
                 raise refused(error, self.label, committing=True) from error
             raise
@@ -179,14 +183,17 @@ async def open_database(
         yield database
 
 
-def _worth_repeating(error: BaseException) -> bool:
+def _repetitions(error: BaseException) -> int:
+    if isinstance(error, ConnectionLost):
+        return _LOSSES
     cause = error.__cause__
-    return isinstance(error, ConnectionLost) or (cause is not None and is_conflict(cause))
+    return _CONFLICTS if cause is not None and is_conflict(cause) else 0
 
 
 async def _rollback(connection: AsyncConnection, transaction: AsyncTransaction) -> None:
     try:
-        await transaction.rollback()
+        if transaction.is_active:
+            await transaction.rollback()
     except Exception as error:
         if not is_driver_error(error):
             raise

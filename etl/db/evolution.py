@@ -6,7 +6,8 @@ touched; a table of that name that belongs to somebody else is refused.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import text
@@ -30,9 +31,9 @@ async def apply_schema(
     stream: Stream,
     schema: TableSchema,
     changes: Sequence[SchemaChange],
+    *,
     ordinal: int | None,
     now: datetime,
-    *,
     check: Check | None = None,
     rewrite_cap: int = REWRITE_CAP,
 ) -> tuple[SchemaChange, ...]:
@@ -43,24 +44,31 @@ async def apply_schema(
     Raises DatabaseRefused for a table that is not ours, DataRefused for a change that cannot be made.
     """
     _refuse_json_keys(stream, schema)
+    samples = {(change.column, change.new): change.sample for change in changes}
+    evolution = _Evolution(
+        stream=stream, schema=schema, samples=samples, ordinal=ordinal, now=now, rewrite_cap=rewrite_cap
+    )
 
     async def work(connection: AsyncConnection) -> tuple[SchemaChange, ...]:
         if check is not None:
             await check(connection)
-        return await _apply(connection, stream, schema, changes, ordinal, now, rewrite_cap)
+        return await _apply(connection, evolution)
 
     return await database.transact(work, lane=stream.id)
 
 
-async def _apply(
-    connection: AsyncConnection,
-    stream: Stream,
-    schema: TableSchema,
-    changes: Sequence[SchemaChange],
-    ordinal: int | None,
-    now: datetime,
-    cap: int,
-) -> tuple[SchemaChange, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Evolution:
+    stream: Stream
+    schema: TableSchema
+    samples: Mapping[tuple[str, ColumnType], str]
+    ordinal: int | None
+    now: datetime
+    rewrite_cap: int
+
+
+async def _apply(connection: AsyncConnection, evolution: _Evolution) -> tuple[SchemaChange, ...]:
+    stream, schema = evolution.stream, evolution.schema
     dialect = tables.dialect_of(connection)
     if dialect == "postgresql":
         await connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:t, 0))"), {"t": stream.table})
@@ -70,20 +78,26 @@ async def _apply(
     if stored is None:
         ddl = create_table(stream.table, table_columns(stream, schema, dialect), schema.key)
         await connection.exec_driver_sql(driver_sql(dialect, ddl))
-        await tables.record_table(connection, stream.table, stream.id, schema, now)
+        await tables.record_table(connection, stream.table, stream.id, schema, evolution.now)
         return ()
-    difference = _difference(stream, stored, schema, {(c.column, c.new): c.sample for c in changes})
+    difference = _difference(evolution, stored)
     added = [column for column in schema.columns if stored.column(column.name) is None]
     wanted = [data_column(column, dialect) for column in added]
     await _add_columns(connection, stream.table, [*wanted, *private_columns(stream, dialect)], physical)
     if dialect == "sqlite":
         await widen_sqlite(connection, stream.table, difference)
     else:
-        await widen_postgresql(connection, stream.table, difference, cap=cap)
+        await widen_postgresql(connection, stream.table, difference, cap=evolution.rewrite_cap)
     await _record(connection, stream.table, stored, schema, added)
     version = max(stored.version, schema.version)
     await tables.record_changes(
-        connection, stream.table, stream.id, difference, ordinal=ordinal, version=version, now=now
+        connection,
+        stream.table,
+        stream.id,
+        difference,
+        ordinal=evolution.ordinal,
+        version=version,
+        now=evolution.now,
     )
     return difference
 
@@ -100,9 +114,8 @@ async def _record(
         await tables.record_version(connection, table, schema.version)
 
 
-def _difference(
-    stream: Stream, stored: TableSchema, schema: TableSchema, samples: dict[tuple[str, ColumnType], str]
-) -> tuple[SchemaChange, ...]:
+def _difference(evolution: _Evolution, stored: TableSchema) -> tuple[SchemaChange, ...]:
+    stream, schema, samples = evolution.stream, evolution.schema, evolution.samples
     if stored.key != schema.key:
         raise DataRefused(
             f"the key of {stream.table} is {', '.join(stored.key) or 'none'}, and {stream.id} now declares "

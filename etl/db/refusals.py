@@ -59,6 +59,9 @@ _POSTGRES = {
 }
 
 
+_UNREACHED = _Cause("cannot be reached", "Check host, user and password in the URL, and that the server is up.")
+
+
 def origin(error: BaseException) -> BaseException:
     """The driver's own error under SQLAlchemy's wrapping."""
     return error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
@@ -97,6 +100,8 @@ def refused(error: BaseException, label: str, *, committing: bool = False) -> Da
     if is_lost(error):
         kind = CommitUnknown if committing else ConnectionLost
         cause = _POSTGRES["57" if sqlstate(error).startswith("57") else "08"]
+        if "connection failed" in why:
+            cause = _UNREACHED
         return kind(f"{label} {cause.what}", why=why, hint=cause.hint, data=SAFE)
     if isinstance(error, PoolTimeout):
         return DatabaseRefused(f"{label} has no free connection", why=why, hint="Run fewer streams at once.", data=SAFE)

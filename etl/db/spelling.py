@@ -8,7 +8,7 @@ from typing import Final
 from etl.model.instants import iso, parse_instant
 from etl.model.schema import ColumnType
 
-Value = int | float | str | bytes | None
+Value = int | float | str | None
 
 _ALL: Final = frozenset(ColumnType) - {ColumnType.UNKNOWN}
 _TEXTS: Final = frozenset({ColumnType.TEXT, ColumnType.JSON})

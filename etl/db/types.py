@@ -29,7 +29,7 @@ class Instant(TypeDecorator[datetime]):
             return value
         return fixed_width(value)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - its signature
         if value is None:
             return None
         if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Makes columns of a data table wider: ALTER on PostgreSQL; on SQLite an UPDATE, or a rebuild where affinity is in the way.
+"""Makes columns wider: ALTER on PostgreSQL; on SQLite an UPDATE, or a copy of the table where affinity is in the way.
 
 Runs inside the transaction of the evolution. The values keep their JSON spelling.
 """

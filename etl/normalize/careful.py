@@ -89,7 +89,8 @@ class CarefulRoute:
             draft.refuse(f"the record has {len(raw):,} bytes, the limit is {self._max_record_bytes:,}")
             return draft
         if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
-            check_depth(raw)
+            # A column may be nested up to the limit; the item and the objects that are flattened stand around it.
+            check_depth(raw, MAX_DEPTH + 1 + self._fields.flatten)
         if not is_object(raw):
             draft.refuse(f"expected an object, got {raw[:40].decode(errors='replace')}")
             return draft

@@ -118,7 +118,7 @@ class Compiled:
             path = column.path
             if path == OVERFLOW:
                 raise NotCompilable
-            if path[0] in fields.constants or fields.is_dropped(path) and path not in fields.wanted:
+            if path[0] in fields.constants or (fields.is_dropped(path) and path not in fields.wanted):
                 continue
             if path in fields.extracted:
                 tree.setdefault(path[0], _Node()).raw = True

@@ -75,13 +75,13 @@ def json_text(raw: bytes) -> str:
     return raw.decode()
 
 
-def check_depth(raw: bytes) -> None:
-    """Raises TooDeep beyond `MAX_DEPTH`; walks the brackets outside of strings, without recursion."""
+def check_depth(raw: bytes, limit: int = MAX_DEPTH) -> None:
+    """Raises TooDeep beyond `limit`; walks the brackets outside of strings, without recursion."""
     depth = 0
     for byte in _STRINGS.sub(b"", raw):
         if byte in b"{[":
             depth += 1
-            if depth > MAX_DEPTH:
+            if depth > limit:
                 raise TooDeep
         elif byte in b"}]":
             depth -= 1

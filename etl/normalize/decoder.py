@@ -13,7 +13,7 @@ from etl.model.page import Page, PageFacts, PageRequest, Reject, Response, RowBl
 from etl.model.schema import SchemaChange, TableSchema
 from etl.model.stream import Limits, Stream
 from etl.normalize.careful import CarefulRoute, CarefulRows, Draft
-from etl.normalize.compiled import Compiled, NeedsCare, NotCompilable, fits_compiled
+from etl.normalize.compiled import Compiled, Decoded, NeedsCare, NotCompilable, fits_compiled
 from etl.normalize.conversion import Misfit, Refused, TooDeep
 from etl.normalize.envelope import Document, Selections, Values, not_json, too_deep
 from etl.normalize.evolution import evolved, settled
@@ -26,6 +26,11 @@ from etl.normalize.storage import Dialect
 from etl.normalize.surrogates import Originals, without_lone_surrogates
 
 MAX_RECORD: Final = Limits().record
+# What the compiled route raises over a page with a surprise in it. ValueError and its like come from values that do not
+# fit; whatever the cause, the careful route decides, and raises again what is not about an item.
+_CAREFUL: Final = (
+    NeedsCare, Misfit, Refused, TooDeep, msgspec.DecodeError, ValueError, TypeError, OverflowError,
+)  # fmt: skip
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -87,24 +92,44 @@ class StreamDecoder:
         return page or self._careful(body, request, response)
 
     def _fast(self, body: bytes, request: PageRequest, response: Response) -> Page | None:
+        """The page by the compiled route; None when it has to be looked at item by item."""
         compiled, shell = self._compiled, self._shell
         if compiled is None or shell is None or len(body) > self._max_record_bytes:
             return None
+        document = Document(body)
         try:
             items, values = shell.decode(body)
-            decoded = compiled.rows(items, self._constants(request))
-            if b"\\u0000" in body:
-                compiled.check_texts(decoded.rows)
+            decoded = self._decoded(compiled, items, body, request)
             last = items[-1] if items else None
             for name, path in self._selections.last.items():
                 values[name] = None if last is None else compiled.peek(last, path)
-        except (NeedsCare, Misfit, Refused, TooDeep, msgspec.DecodeError, ValueError, TypeError, OverflowError):
+        except _CAREFUL:
             return None
         except RecursionError:
             raise too_deep() from None
-        values |= self._selections.rest(response, Document(body))
+        values |= self._selections.read_plain(shell.unread, document) | self._selections.rest(response, document)
         self._selections.check(values, response)
-        texts = [key_text(key) for key in decoded.keys] if self._layout.key else [None] * len(items)
+        return self._compiled_page(request, response, decoded, values)
+
+    def _decoded(self, compiled: Compiled, items: list[object], body: bytes, request: PageRequest) -> Decoded:
+        decoded = compiled.rows(items, self._constants(request))
+        if b"\\u0000" in body:
+            compiled.check_texts(decoded.rows)
+        return decoded
+
+    def _reshaped(self, items: list[bytes], request: PageRequest) -> Decoded | None:
+        """Items that were taken out of another shape, by the compiled route; None when they need care."""
+        compiled = self._compiled
+        if compiled is None or self._listing.plain is not None or any(len(i) > self._max_record_bytes for i in items):
+            return None
+        body = b"[" + b",".join(items) + b"]"
+        try:
+            return self._decoded(compiled, msgspec.json.decode(body, type=self._list_type), body, request)
+        except _CAREFUL:
+            return None
+
+    def _compiled_page(self, request: PageRequest, response: Response, decoded: Decoded, values: Values) -> Page:
+        texts = [key_text(key) for key in decoded.keys] if self._layout.key else [None] * len(decoded.rows)
         block = RowBlock(
             version=self._schema.version,
             rows=decoded.rows,
@@ -112,13 +137,16 @@ class StreamDecoder:
             hashes=decoded.hashes,
             cursors=decoded.cursors,
         )
-        return self._page(request, response, block, texts, values, ())
+        return self._page(request, response, block, texts=texts, values=values, rejects=())
 
     def _careful(self, body: bytes, request: PageRequest, response: Response) -> Page:
         cleaned = without_lone_surrogates(body)
         try:
             body.decode()
             values, items = self._read(cleaned or body, request, response)
+            decoded = self._reshaped(items, request)
+            if decoded is not None:
+                return self._compiled_page(request, response, decoded, values)
             drafts = self._route.drafts(self._wrapped(items), self._constant_leaves(request))
             self._evolve(drafts)
             out = self._route.rows(drafts, self._layout)
@@ -133,13 +161,15 @@ class StreamDecoder:
         block = RowBlock(
             version=self._schema.version, rows=out.rows, keys=out.keys, hashes=out.hashes, cursors=out.cursors
         )
-        return self._page(request, response, block, out.key_texts, values, rejects)
+        return self._page(request, response, block, texts=out.key_texts, values=values, rejects=rejects)
 
     def _read(self, body: bytes, request: PageRequest, response: Response) -> tuple[Values, list[bytes]]:
         """What the envelope says, then the items; a failure that `fail_if` names comes before missing records."""
         document = Document(body)
         msgspec.json.decode(body, type=msgspec.Raw)
-        values = self._selections.read_plain(document) | self._selections.rest(response, document)
+        values = self._selections.read_plain(self._selections.plain, document) | self._selections.rest(
+            response, document
+        )
         self._selections.check(values, response)
         items = self._listing.items(document, request.window.variables)
         values |= self._selections.read_last(items[-1] if items else None)
@@ -180,13 +210,16 @@ class StreamDecoder:
     def _compile(self) -> None:
         self._compiled: Compiled | None = None
         self._shell: Shell | None = None
-        if not self._schema.version or self._listing.plain is None:
+        if not self._schema.version:
             return
         try:
             self._compiled = Compiled(self._layout, self._fields, self._stream.contract, self._loose)
         except NotCompilable:
             return
-        self._shell = Shell(self._listing.plain, self._selections.plain, self._compiled.item_type)
+        item_type = self._compiled.item_type
+        self._list_type = list[item_type]  # type: ignore[valid-type]  # the type is made at run time
+        if self._listing.plain is not None:
+            self._shell = Shell(self._listing.plain, self._selections.plain, item_type)
 
     def _constant_leaves(self, request: PageRequest) -> Leaves:
         """The columns of `add` as literals, so that they are typed and stored as any other value."""
@@ -207,6 +240,7 @@ class StreamDecoder:
         request: PageRequest,
         response: Response,
         block: RowBlock,
+        *,
         texts: list[bytes] | list[bytes | None] | list[None],
         values: Values,
         rejects: tuple[Reject, ...],

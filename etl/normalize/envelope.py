@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import jmespath
 import msgspec
+from jmespath.exceptions import JMESPathError
 
 from etl.errors import ExpectationBroken, MalformedPage, RateLimited
 from etl.model.page import Response
@@ -86,15 +87,16 @@ class Selections:
             for name, s in self._outside.items()
         }
         for name, expression in self.expressions.items():
-            values[name] = expression.search(document.tree)
+            values[name] = evaluate(expression, document)
         return values
 
-    def read_plain(self, document: Document) -> Values:
-        """The plain paths, read from a body whose shape is not the compiled one."""
-        if not self.plain or not is_object(document.body):
+    @staticmethod
+    def read_plain(paths: Mapping[str, Path], document: Document) -> Values:
+        """Plain paths, read from a body whose shape is not the compiled one."""
+        if not paths or not is_object(document.body):
             return {}
         top = members(document.body)
-        return {name: _loads(literal_at(path, top)) for name, path in self.plain.items()}
+        return {name: _loads(literal_at(path, top)) for name, path in paths.items()}
 
     def read_last(self, item: bytes | None) -> Values:
         """The fields of the last item; None where it has none or is no object."""
@@ -137,6 +139,16 @@ class Selections:
         if match is None or records.kind != "objects" or records.path.plain is None:
             return None
         return tuple(match[2].split(".")) if match[1].strip("@") == records.path.path.strip("@") else None
+
+
+def evaluate(expression: Any, document: Document) -> object:
+    """The value of a compiled JMESPath; raises MalformedPage where the body does not have what its functions need."""
+    try:
+        return expression.search(document.tree)
+    except JMESPathError as problem:
+        raise MalformedPage(
+            f"{expression.expression} cannot be read in the answer", why=str(problem)[:200], reason="expression"
+        ) from None
 
 
 def truthy(value: object) -> bool:

@@ -39,10 +39,12 @@ class Fields:
         self.constants = frozenset(name for name, template in stream.add if OUTER not in template.names)
         """Columns of `add` with one value a page; those that look at the object around an item stand in the item."""
         self.key: tuple[Path, ...] = stream.key
-        wanted = dict.fromkeys(self._wanted(stream))
-        self.wanted: tuple[Path, ...] = tuple(path for path in wanted if not self.is_dropped(path))
-        """Paths that have a column even if no item holds them."""
-        self.extracted: tuple[Path, ...] = tuple(path for path in self.wanted if len(path) > self.flatten + 1)
+        self.wanted: tuple[Path, ...] = tuple(dict.fromkeys(self._wanted(stream)))
+        """Paths that have a column even if no item holds them, and even inside an object that is dropped."""
+        self.extracted: tuple[Path, ...] = tuple(
+            path for path in self.wanted if len(path) > self.flatten + 1 or self.is_dropped(path)
+        )
+        """Those of them that are not reached by spreading the item."""
         self.dropped: tuple[Path, ...] = tuple(self._drops())
         """Paths that a Struct has to know although nothing is taken from them."""
         cursor = stream.incremental
@@ -56,7 +58,7 @@ class Fields:
         return self._choices.get("__".join(path)) or self._choices.get(".".join(path)) or NO_CHOICE
 
     def is_dropped(self, path: Path) -> bool:
-        """Whether the YAML drops the value or the object around it; what the key or the cursor is made of stays."""
+        """Whether the YAML drops the value or the object around it."""
         return any(self.choice(path[:end]).drop for end in range(1, len(path) + 1))
 
     def leaves(self, raw: bytes) -> Leaves:

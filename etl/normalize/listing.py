@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import starmap
-from typing import Any, Final
+from typing import Final
 
 import jmespath
 import msgspec
@@ -17,7 +17,7 @@ from msgspec import Raw
 from etl.errors import MalformedPage
 from etl.model.stream import Selector, Stream
 from etl.model.template import Template
-from etl.normalize.envelope import Document
+from etl.normalize.envelope import Document, evaluate
 from etl.normalize.fields import OUTER, Path, literal_at, members
 from etl.normalize.literals import is_nested, is_object
 
@@ -112,7 +112,7 @@ def select(selector: Selector | None, document: Document) -> bytes | None:
         return document.body
     if path is not None:
         return literal_at(path, members(document.body)) if is_object(document.body) else None
-    found: Any = jmespath.search(selector.path, document.tree)
+    found = evaluate(jmespath.compile(selector.path), document)
     return None if found is None else _encode(found)
 
 

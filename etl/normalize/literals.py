@@ -1,7 +1,7 @@
 """JSON literals: what type a value suggests, and how two suggestions join.
 
-The lattice is small: whole numbers, fractions and long numbers join to `numeric`, everything with an object or a list in
-it to `json`, any other mixture to `text`. Nothing is ever narrowed.
+The lattice is small: whole numbers, fractions and long numbers join to `numeric`, everything with an object or a list
+in it to `json`, any other mixture to `text`. Nothing is ever narrowed.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def text_of(raw: bytes) -> str:
 
 
 def instant_of(raw: bytes) -> datetime | None:
-    """The instant of a string literal in UTC; None when it is no ISO instant with a zone, or outside the years 1-9999."""
+    """The instant of a string literal in UTC; None when it has no zone, or lies outside the years 1 to 9999."""
     with suppress(msgspec.ValidationError, OverflowError):
         return _instants.decode(raw).astimezone(UTC)
     return None

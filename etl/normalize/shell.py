@@ -23,24 +23,22 @@ class Shell:
     def __init__(self, records: Path, selectors: dict[str, Path], item_type: type[msgspec.Struct]) -> None:
         self._serial = 0
         self._routes: dict[str, tuple[str, ...]] = {}
-        self._item_type = item_type
+        self._items: Any = list[item_type] | UnsetType  # type: ignore[valid-type]  # the type is made at run time
         tree: _Tree = {}
         if records:
             _plant(tree, records, _ITEMS)
-        self.conflicts = not records and bool(selectors)
-        for name, path in selectors.items():
-            self.conflicts = self.conflicts or not _plant(tree, path, name)
-        self.conflicts = self.conflicts or not _compilable(tree)
-        body: Any = list[item_type] if not records else None  # type: ignore[valid-type]  # made at run time
-        if body is None and not self.conflicts:
-            body = self._struct(tree, ())
-        self._decoder = msgspec.json.Decoder(body) if body is not None else None
+        self.unread = {
+            name: path
+            for name, path in selectors.items()
+            if not records or not all(map(is_compilable, path)) or not _plant(tree, path, name)
+        }
+        """Selectors that end at the list, run through it, or cross another one: somebody else has to read them."""
+        body = self._struct(tree, ()) if records else list[item_type]  # type: ignore[valid-type]  # made at run time
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(body)
 
     def decode(self, body: bytes) -> tuple[list[object], Values]:
         """Raises NeedsCare, msgspec.DecodeError or UnicodeDecodeError when the body is not of the compiled shape."""
-        if self._decoder is None or self.conflicts:
-            raise NeedsCare
-        decoded: Any = self._decoder.decode(body)
+        decoded = self._decoder.decode(body)
         if isinstance(decoded, list):
             return decoded, {}
         values = {name: _walk(decoded, route) for name, route in self._routes.items()}
@@ -62,17 +60,19 @@ class Shell:
                 continue
             for selector in branch:
                 self._routes[selector] = here
-            is_list = _ITEMS in branch
-            members.append(
-                (attribute, list[self._item_type] | UnsetType if is_list else Any, UNSET if is_list else None)
-            )  # type: ignore[name-defined]
+            if _ITEMS in branch:
+                members.append((attribute, self._items, UNSET))
+            else:
+                members.append((attribute, Any, None))
         return msgspec.defstruct(f"Body{self._serial}", members, rename=rename, gc=False)
 
 
 def _plant(tree: _Tree, path: Path, name: str) -> bool:
     """Put a selector at its place; False when another one ends on the way to it, or runs through it."""
     for part in path[:-1]:
-        branch = tree.setdefault(part, {})
+        branch = tree.get(part)
+        if branch is None:
+            branch = tree[part] = {}
         if not isinstance(branch, dict):
             return False
         tree = branch
@@ -81,10 +81,6 @@ def _plant(tree: _Tree, path: Path, name: str) -> bool:
         return False
     leaf.append(name)
     return True
-
-
-def _compilable(tree: _Tree) -> bool:
-    return all(is_compilable(name) and (not isinstance(b, dict) or _compilable(b)) for name, b in tree.items())
 
 
 def _walk(decoded: Any, route: tuple[str, ...]) -> object:

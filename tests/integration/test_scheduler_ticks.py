@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -37,10 +38,8 @@ class Wall:
     async def move(self, **step):
         """Shift the clock, let the pulse see it, and let everything that follows from it happen."""
         self._traveller.shift(timedelta(**step))
-        self._moved.set()
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        self._moved = asyncio.Event()
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
         await settle()
 
 
@@ -153,7 +152,7 @@ async def serving(traveller, diary, wish):
     return serve
 
 
-# --- ticks -----------------------------------------------------------------------------------------------------------
+# --- ticks ---
 
 
 async def test_downtime_is_caught_up_with_by_one_run_at_once(serving, diary):
@@ -195,7 +194,7 @@ async def test_a_tick_that_is_minutes_late_still_runs(serving, diary):
 
 async def test_a_suspended_machine_catches_up_once_per_stream(serving, diary):
     """The timers of the event loop do not count the time of a suspend; the pulse looks at the wall clock."""
-    async with serving(job("s.a", minutes=5), job("s.b", "0 * * * *", minutes=5)) as (wall, _):
+    async with serving(job("s.a", minutes=5), job("s.b", "0 * * * *", minutes=0)) as (wall, _):
         await wall.move(days=3)
 
         assert sorted(diary.begun) == [("s.a", "07 11:55"), ("s.b", "07 12:00")]
@@ -269,11 +268,11 @@ async def test_the_clockwork_rings_without_a_pulse():
         await thrice.wait()
         wish.ask()
 
-    steps = {(later - earlier) % timedelta(milliseconds=20) for earlier, later in zip(diary.ticked, diary.ticked[1:])}
+    steps = {(later - earlier) % timedelta(milliseconds=20) for earlier, later in itertools.pairwise(diary.ticked)}
     assert steps == {timedelta(0)}
 
 
-# --- overlap and crowds ------------------------------------------------------------------------------------------------
+# --- overlap and crowds ---
 
 
 async def test_a_run_longer_than_its_interval_skips_ticks_and_says_so(serving, diary):
@@ -368,7 +367,7 @@ async def test_a_report_that_raises_leaves_the_scheduler_alive(serving, diary, c
         assert "it will be due again" in caplog.text
 
 
-# --- the end -----------------------------------------------------------------------------------------------------------
+# --- the end ---
 
 
 async def test_a_stop_lets_a_run_end_within_the_grace(serving, diary, wish):

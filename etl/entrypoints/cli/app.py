@@ -108,7 +108,7 @@ def _root() -> Any:
         session = Session(given, os.environ)
         raise typer.Exit(session.guarded(lambda: welcome(session)))
 
-    flag = Annotated[bool, typer.Option("--version", help="Print the version and exit", is_eager=True)]
+    flag = Annotated[bool, typer.Option("--version", help="Print the version and exit")]
     keyword = inspect.Parameter.KEYWORD_ONLY
     parameters = [
         inspect.Parameter("ctx", keyword, annotation=typer.Context),

@@ -23,8 +23,9 @@ class Only(StrEnum):
 def backfill(
     session: Session,
     selector: Annotated[
-        str | None, typer.Argument(metavar="[SEL]", help="One stream, as source.stream", show_default=False)
+        str | None, typer.Argument(metavar="SEL", help="One stream, as source.stream", show_default=False)
     ] = None,
+    *,
     start: Annotated[
         str | None, typer.Option("--from", metavar="WHEN", help="Beginning: 2024-01-01, an instant, or a number")
     ] = None,
@@ -38,7 +39,7 @@ def backfill(
     only: Annotated[Only, typer.Option("--only", help="Which slices to read")] = Only.MISSING,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the slices; send and write nothing")] = False,
 ) -> int:
-    """Read a past range of a stream again, in slices that can be resumed; the watermark stays where it is."""
+    """Read a past range again. It is cut into slices that can be resumed; the watermark stays where it is."""
     from etl.service.backfill import BackfillOptions
     from etl.service.backfill import backfill as backfill_stream
 

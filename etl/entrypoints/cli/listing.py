@@ -39,6 +39,14 @@ def listing(session: Session, items: Sequence[DataclassInstance], columns: Mappi
         session.data(line)
 
 
+def records(session: Session, item: DataclassInstance, columns: Mapping[str, str]) -> None:
+    """Print one read model, a line for each of `columns`, and an empty line."""
+    width = max(map(len, columns))
+    for title, attribute in columns.items():
+        session.data(f"{title:<{width}}  {cell(session, getattr(item, attribute))}")
+    session.data("")
+
+
 def cell(session: Session, value: object) -> str:
     """One value in a table; what is missing is a dash."""
     if value is None or value == "":

@@ -6,7 +6,7 @@ from etl.entrypoints.cli.session import Session
 
 
 def migrate(session: Session) -> int:
-    """Bring the state tables to this version of the program; every other command that writes does so by itself."""
+    """Bring the state tables to this version. Every other command that writes does so by itself."""
     from etl.service.migrate import migrate as migrate_database
 
     before, after, label = session.read(migrate_database)

@@ -78,7 +78,10 @@ SHARED: Final[Mapping[str, Any]] = {
     ],
     "json": Annotated[bool, typer.Option("--json", help="Data on stdout as JSON, always with the same keys")],
     "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Only errors on stderr")],
-    "verbose": Annotated[int, typer.Option("--verbose", "-v", count=True, help="More on stderr; -vv tells every page")],
+    "verbose": Annotated[
+        int,
+        typer.Option("--verbose", "-v", count=True, help="More on stderr; -vv tells every page", show_default=False),
+    ],
     "log_format": Annotated[
         LogFormat | None,
         typer.Option("--log-format", help="Form of the talk on stderr [ETL_LOG_FORMAT; auto]", show_default=False),
@@ -88,5 +91,5 @@ SHARED: Final[Mapping[str, Any]] = {
 
 Selectors = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[SEL]...", help="Source, source.stream, glob or tag:NAME; default: all", show_default=False),
+    typer.Argument(metavar="SEL", help="Source, source.stream, glob or tag:NAME; default: all", show_default=False),
 ]

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from etl.entrypoints.cli.listing import as_object, cell, listing
+from etl.entrypoints.cli.listing import as_object, listing, records
 from etl.entrypoints.cli.session import Session
 from etl.entrypoints.cli.spans import span_option
 from etl.model.run import RunStatus
@@ -19,6 +19,20 @@ _RUNS: Final = {
     "status": "status",
     "exit": "exit_code",
     "seconds": "seconds",
+    "selection": "selection",
+}
+_STREAMS: Final = {
+    "stream": "stream",
+    "status": "status",
+    "verdict": "verdict",
+    "pages": "pages",
+    "fetched": "fetched",
+    "inserted": "inserted",
+    "updated": "updated",
+    "unchanged": "unchanged",
+    "rejected": "rejected",
+    "watermark": "watermark",
+    "reason": "reason",
 }
 
 
@@ -28,18 +42,21 @@ def list_runs(
         str | None, typer.Option("--since", metavar="SPAN", help="Only runs that started within it, as 7d")
     ] = None,
     status: Annotated[RunStatus | None, typer.Option("--status", help="Only runs that ended so")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="At most N runs, newest first")] = 20,
+    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="At most N runs")] = 20,
 ) -> int:
     """List runs, newest first."""
     from etl.service.inspect import runs
 
     age = span_option("--since", since) if since is not None else None
     found = session.read(lambda app: runs(app, since=age, status=status, limit=limit))
-    listing(session, found, _RUNS, empty="no run is recorded; start one with: etl sync")
+    listing(session, found, _RUNS, empty="no such run is recorded; start one with: etl sync")
     return 0
 
 
-def show_run(session: Session, run_id: Annotated[str, typer.Argument(metavar="ID", help="A run, or its beginning")]) -> int:
+def show_run(
+    session: Session,
+    run_id: Annotated[str, typer.Argument(metavar="ID", help="A run, or the beginning of its id")],
+) -> int:
     """Show one run with its streams."""
     from etl.service.inspect import run
 
@@ -47,6 +64,8 @@ def show_run(session: Session, run_id: Annotated[str, typer.Argument(metavar="ID
     if session.shared.json:
         session.data_object(as_object(found))
         return 0
+    records(session, found.run, _RUNS)
+    listing(session, found.streams, _STREAMS, empty="the run had no streams")
     return 0
 
 
@@ -54,9 +73,13 @@ def prune_runs(
     session: Session,
     keep: Annotated[str, typer.Option("--keep", metavar="SPAN", help="Keep what is younger, as 90d")] = "30d",
 ) -> int:
-    """Delete ledger lines and failed requests of closed runs; runs, rows, rejects and watermarks stay."""
+    """Delete old lines of the ledger and of failed requests; runs, rows, rejects and watermarks stay."""
     from etl.service.inspect import prune
 
-    removed = session.read(lambda app: prune(app, span_option("--keep", keep)))
-    session.say(f"{session.marks.good} {removed}")
+    age = span_option("--keep", keep)
+    removed = session.read(lambda app: prune(app, age))
+    if session.shared.json:
+        session.data_object({"removed": removed})
+    else:
+        session.say(f"{session.marks.good} {removed:,} lines removed")
     return 0

@@ -47,7 +47,7 @@ class Session:
         self.config = shared.config_dir(environ)
         self.clock: Clock = clock or SystemClock()
         self.redactor = Redactor()
-        self.printable = Printable(lambda text: self.redactor(text))
+        self.printable = Printable(self.redact)
         self.out: TextIO = sys.stdout
         self.err: TextIO = sys.stderr
         self.logs = False
@@ -64,6 +64,10 @@ class Session:
     def log_format(self) -> LogFormat:
         """How to talk; raises UsageError for a wrong `ETL_LOG_FORMAT`."""
         return self.shared.format(self.environ, terminal=self.err.isatty())
+
+    def redact(self, text: str) -> str:
+        """The text without any secret known so far."""
+        return self.redactor(text)
 
     def say(self, text: str = "", colour: str | None = None) -> None:
         """A line for people, on stderr; nothing under `-q` or when the log is JSON. `colour` as typer names them."""
@@ -97,6 +101,17 @@ class Session:
             self.redactor = app.settings.redactor
             yield app
 
+    def database_url(self) -> str:
+        """The database of a command that needs no stream: the configuration is read only where it has to tell."""
+        from etl.settings import Project, database_url, load
+
+        given = self.shared.database or self.environ.get("ETL_DATABASE")
+        if given and not self.config.is_dir():
+            return database_url(given, self.environ, Project(), self.config, self.redactor)
+        settings = load(self.config, environ=self.environ)
+        self.redactor = settings.redactor
+        return database_url(self.shared.database, self.environ, settings.project, self.config, self.redactor)
+
     def read(self, body: Callable[[App], Awaitable[T]]) -> T:
         """Run a command that only looks: the app is open while `body` runs."""
 
@@ -120,7 +135,7 @@ class Session:
     def talk(self) -> AbstractContextManager[Talk]:
         """What shows the events, as the options ask for it."""
         least = Level.chosen(quiet=self.shared.quiet, verbosity=self.shared.verbose)
-        return talk(self.log_format, self.err, clock=self.clock, redact=lambda text: self.redactor(text), least=least)
+        return talk(self.log_format, self.err, clock=self.clock, redact=self.redact, least=least)
 
     def guarded(self, command: Callable[[], int]) -> int:
         """Run a command and turn whatever ends it into an exit code; the error edge of the process."""
@@ -136,7 +151,7 @@ class Session:
         except BaseExceptionGroup as group:
             known = expected(group)
             return self.failed(known) if known is not None else self._bug(group)
-        except Exception as error:  # noqa: BLE001 - the edge of the process: a bug is told, with its traceback
+        except Exception as error:
             if type(error).__module__.startswith("typer"):
                 raise
             return self._bug(error)
@@ -146,7 +161,7 @@ class Session:
         """Tell an expected error on stderr, and on stdout under `--json`."""
         with suppress(Exception):
             if self.logs and self.log_format is LogFormat.JSON:
-                line = {"v": 1, "ts": iso(self.clock.now()), "level": "error", "event": "command.failed", "run_id": None}
+                line = {"v": 1, "ts": iso(self.clock.now()), "level": "error", "event": "command.failed"}
                 print(json.dumps(line | as_fields(error, self.printable)), file=self.err, flush=True)
             else:
                 print(anatomy(error, self.printable, self.marks.bad), file=self.err, flush=True)

@@ -24,7 +24,7 @@ STALE: Final = 5
 
 
 def status(session: Session, selectors: Selectors = None) -> int:
-    """Show how fresh every stream is; exit 5 when a stream is later than its schedule or `expect.fresh` allows."""
+    """Show how fresh every stream is. Exit 5 when one is later than its schedule or `expect.fresh` allows."""
     return show_status(session, tuple(selectors or ()))
 
 

@@ -128,14 +128,16 @@ def _causes(session: Session, results: Sequence[StreamResult]) -> list[Told]:
 
 def _hints(session: Session, result: RunResult) -> list[Told]:
     told: list[Told] = []
-    for stream in result.streams:
-        if stream.hint and not stream.exit_code:
-            told.append((f"  {stream.stream}: {session.printable(stream.hint)}", None))
+    told.extend(
+        (f"  {stream.stream}: {session.printable(stream.hint)}", None)
+        for stream in result.streams
+        if stream.hint and not stream.exit_code
+    )
     if result.signal is not None:
         told.append(("Next  the same command again: it continues where this run stopped", None))
     elif any(stream.counts.rejected for stream in result.streams):
         told.append(("Next  etl rejects list", None))
     elif result.exit_code == 0 and not any(stream.partial for stream in result.streams):
         table_name = result.streams[0].stream.replace(".", "_")
-        told.append((f'Next  etl query "select * from {table_name} limit 10"', None))
+        told.append((f'Next  etl query "select * from {table_name} limit 10"', None))  # noqa: S608 - a text for people
     return told

@@ -14,6 +14,7 @@ from etl.entrypoints.cli.summary import error_object, present
 def sync(
     session: Session,
     selectors: Selectors = None,
+    *,
     full: Annotated[bool, typer.Option("--full", help="Read whole lists, not only what is new")] = False,
     failed: Annotated[bool, typer.Option("--failed", help="Only streams whose last run did not succeed")] = False,
     stale: Annotated[bool, typer.Option("--stale", help="Only streams that are due or late")] = False,
@@ -32,7 +33,7 @@ def sync(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be read; send and write nothing")] = False,
 ) -> int:
-    """Bring streams up to date: read what is new, store it, and prove that nothing is missing."""
+    """Bring streams up to date. Reads what is new, stores it, and proves that nothing is missing."""
     from etl.service.sync import SyncOptions
     from etl.service.sync import sync as sync_streams
 

@@ -32,9 +32,7 @@ class Talk:
 
 
 @contextmanager
-def talk(
-    form: LogFormat, err: TextIO, *, clock: Clock, redact: Callable[[str], str], least: Level
-) -> Iterator[Talk]:
+def talk(form: LogFormat, err: TextIO, *, clock: Clock, redact: Callable[[str], str], least: Level) -> Iterator[Talk]:
     """The listener for a form; a screen is taken away at the end. Under `-q` a screen would only be in the way."""
     if form is LogFormat.JSON:
         from etl.listeners.json_log import JsonLog

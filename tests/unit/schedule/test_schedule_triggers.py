@@ -1,6 +1,7 @@
 """When a schedule is due, from the last tick that was acted upon."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -27,7 +28,7 @@ def ticks(schedule, after, until, zone=UTC):
     return found
 
 
-# --- every ---------------------------------------------------------------------------------------------------------
+# --- every ---
 
 
 def test_a_stream_that_never_ran_is_due_now():
@@ -91,7 +92,7 @@ def test_a_tick_from_a_clock_that_ran_years_ahead_counts_as_none():
     assert is_due("@daily", at("2031-01-01 00:00"), now) == Due(due_at=now)
 
 
-# --- cron ----------------------------------------------------------------------------------------------------------
+# --- cron ---
 
 
 def test_cron_catches_up_once_with_the_newest_tick():
@@ -143,7 +144,7 @@ def test_in_utc_the_ticks_are_those_of_apscheduler(minute, hour, days, after):
     assert next_due(text, after) == expected
 
 
-# --- clocks that are turned ------------------------------------------------------------------------------------------
+# --- clocks that are turned ---
 
 
 def test_a_time_that_spring_skips_runs_once_after_the_gap():
@@ -205,7 +206,7 @@ def test_a_daily_schedule_runs_once_for_every_local_date(zone, schedule):
         dates.append(tick.astimezone(zone).date())
 
     assert len(dates) == 730
-    assert all(later - earlier == timedelta(days=1) for earlier, later in zip(dates, dates[1:], strict=False))
+    assert all(later - earlier == timedelta(days=1) for earlier, later in pairwise(dates))
 
 
 @given(
@@ -226,7 +227,7 @@ def test_due_is_the_other_side_of_next(last, hours, schedule):
         assert is_due(schedule, due.due_at, now, BERLIN) is None
 
 
-# --- several jobs ----------------------------------------------------------------------------------------------------
+# --- several jobs ---
 
 
 def test_due_now_names_the_longest_waiting_first_and_new_streams_last():

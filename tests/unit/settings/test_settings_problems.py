@@ -91,12 +91,17 @@ def test_problems_of_all_files_come_together(problems: Problems) -> None:
         ("params: {page: {page}}", 'YAML reads {page} as a map; put it in quotes: "{page}"'),
         ("key: [id, 'a b']", "streams.items.key.1: 'a b' is no field of an item"),
         ("pages: {cursor: next, total_rows: 'head:X-Total'}", "a total from a HEAD request is part of the format"),
-        ("table: Orders", "streams.items.table: not a possible name (lower-case letters, digits and _, no digit first, at"),
+        (
+            "table: Orders",
+            "streams.items.table: not a possible name (lower-case letters, digits and _, no digit first, at",
+        ),
     ],
 )
 def test_a_wrong_value_is_told_in_plain_words(problems: Problems, keys: str, message: str) -> None:
     """The place is the value's, the words need no manual."""
-    told = problems(shop=f"base_url: https://a.example\nstreams:\n  items:\n    path: /x\n    write: append\n\n    {keys}\n")
+    told = problems(
+        shop=f"base_url: https://a.example\nstreams:\n  items:\n    path: /x\n    write: append\n\n    {keys}\n"
+    )
 
     assert len(told) == 1
     assert message in told[0]
@@ -116,7 +121,9 @@ def test_a_wrong_name_of_a_file_is_told(problems: Problems, tmp_path: Path) -> N
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "My-Shop.yaml").write_text(GOOD)
 
-    assert problems() == ["My-Shop.yaml: 'My-Shop' is no possible name of a source (a-z, 0-9 and _, at most 48 of them)"]
+    assert problems() == [
+        "My-Shop.yaml: 'My-Shop' is no possible name of a source (a-z, 0-9 and _, at most 48 of them)"
+    ]
 
 
 def test_two_files_of_one_name_are_told(problems: Problems, tmp_path: Path) -> None:

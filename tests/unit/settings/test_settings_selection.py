@@ -54,7 +54,10 @@ def test_selectors_name_streams(selectors: list[str], expected: list[str]) -> No
         ("gihub", "did you mean github?"),
         ("github.isues", "did you mean github.issues?"),
         ("tag:hourl", "did you mean tag:hourly?"),
-        ("zzz", "there are github, github.comments, github.issues, gitlab, gitlab.issues, tag:daily, tag:hourly, tag:slow"),
+        (
+            "zzz",
+            "there are github, github.comments, github.issues, gitlab, gitlab.issues, tag:daily, tag:hourly, tag:slow",
+        ),
     ],
 )
 def test_a_selector_that_names_nothing_is_refused(selector: str, hint: str) -> None:

@@ -34,7 +34,9 @@ def test_a_variable_is_filled_and_becomes_a_secret(configure: Configure) -> None
 
 def test_secrets_are_not_in_any_repr(configure: Configure) -> None:
     """A traceback or a log line may show a value of the configuration."""
-    settings = configure({"SHOP_TOKEN": "s3cret-token", "DB": "postgresql://u:pw-of-db@h/d"}, shop=SHOP, etl="database: ${DB}")
+    settings = configure(
+        {"SHOP_TOKEN": "s3cret-token", "DB": "postgresql://u:pw-of-db@h/d"}, shop=SHOP, etl="database: ${DB}"
+    )
 
     assert "s3cret" not in repr(settings)
     assert "pw-of-db" not in repr(settings)

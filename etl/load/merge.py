@@ -1,0 +1,124 @@
+"""Which rows of a batch are new, changed or as they were: pure, exact, and the same rule as the guard in the SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from etl.db.journal import Line
+from etl.model.instants import Cursor
+from etl.model.page import Page, Row
+
+Key = Any
+"""The value of a key of one column, the tuple of a key of several."""
+Version = tuple[bytes | None, Cursor | None, int]
+"""Hash, cursor and seq of a version of a row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merge:
+    """What a batch comes to: the rows to send, in the order of `Shape.sent`, and a line for each page."""
+
+    rows: list[Row]
+    lines: list[Line]
+
+
+def batch_keys(pages: Sequence[Page], width: int) -> list[list[Key]]:
+    """The keys of every page; single values where the key is one column."""
+    if width == 1:
+        return [[key[0] for key in page.block.keys] for page in pages]
+    return [page.block.keys for page in pages]
+
+
+def sequence(ordinal: int, page: Page) -> int:
+    """The `_etl_seq` of a page's rows: later runs above earlier ones, then the order in which requests were started."""
+    return ordinal << 32 | page.response.seq
+
+
+def is_newer(new: Version, old: Version, upper: Cursor | None) -> bool:
+    """Whether `new` replaces `old`: by cursor; by seq for ties, missing cursors, and versions dated beyond `upper`."""
+    _, ours, seq = new
+    _, theirs, stored_seq = old
+    if ours is None or theirs is None or ours == theirs:
+        return seq >= stored_seq
+    if upper is not None and (theirs > upper or ours > upper):  # type: ignore[operator]  # one kind a stream
+        return seq >= stored_seq
+    return ours > theirs  # type: ignore[operator]  # one kind a stream
+
+
+def append(pages: Sequence[Page], ordinal: int, *, with_cursor: bool) -> Merge:
+    """Rows of a table without key: all new, but for pages that were read before in this generation."""
+    rows: list[Row] = []
+    lines: list[Line] = []
+    for page in pages:
+        block = page.block
+        if page.request.attempt:  # read again for a proof; without a key its rows would double
+            lines.append(Line(page=page, unchanged=len(block.rows)))
+            continue
+        seq = sequence(ordinal, page)
+        tails = _tails(page, seq, with_cursor=with_cursor)
+        rows += [row + tail for row, tail in zip(block.rows, tails, strict=True)]
+        lines.append(Line(page=page, inserted=len(block.rows)))
+    return Merge(rows=rows, lines=lines)
+
+
+def merge(
+    pages: Sequence[Page],
+    keys: Sequence[Sequence[Key]],
+    stored: dict[Key, Version],
+    *,
+    ordinal: int,
+    upper: Cursor | None,
+    with_cursor: bool,
+) -> Merge:
+    """Compare a batch with what is stored. `keys` are those of `batch_keys`; a key that comes twice is sent once."""
+    winners = _winners(pages, keys, ordinal, upper)
+    rows: list[Row] = []
+    lines: list[Line] = []
+    for number, page in enumerate(pages):
+        block = page.block
+        seq = sequence(ordinal, page)
+        tails = _tails(page, seq, with_cursor=with_cursor)
+        inserted = updated = 0
+        for index, key in enumerate(keys[number]):
+            if winners is not None and winners[key] != (number, index):
+                continue
+            old = stored.get(key)
+            if old is None:
+                inserted += 1
+            elif old[0] == block.hashes[index] or not is_newer(
+                (None, block.cursors[index] if with_cursor else None, seq), old, upper
+            ):
+                continue
+            else:
+                updated += 1
+            rows.append(block.rows[index] + tails[index])
+        unchanged = len(block.rows) - inserted - updated
+        lines.append(Line(page=page, inserted=inserted, updated=updated, unchanged=unchanged))
+    return Merge(rows=rows, lines=lines)
+
+
+def _tails(page: Page, seq: int, *, with_cursor: bool) -> list[Row]:
+    block = page.block
+    if with_cursor:
+        return [(seq, cursor, digest) for cursor, digest in zip(block.cursors, block.hashes, strict=True)]
+    return [(seq, digest) for digest in block.hashes]
+
+
+def _winners(
+    pages: Sequence[Page], keys: Sequence[Sequence[Key]], ordinal: int, upper: Cursor | None
+) -> dict[Key, tuple[int, int]] | None:
+    """Page and index of the newest version of every key, None when no key comes twice."""
+    total = sum(map(len, keys))
+    if len(set().union(*keys)) == total:
+        return None
+    best: dict[Key, tuple[Version, tuple[int, int]]] = {}
+    for number in sorted(range(len(pages)), key=lambda number: pages[number].response.seq):
+        seq, cursors = sequence(ordinal, pages[number]), pages[number].block.cursors
+        for index, key in enumerate(keys[number]):
+            version: Version = (None, cursors[index], seq)
+            found = best.get(key)
+            if found is None or is_newer(version, found[0], upper):
+                best[key] = (version, (number, index))
+    return {key: place for key, (_, place) in best.items()}

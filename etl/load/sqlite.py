@@ -1,0 +1,76 @@
+"""A batch on SQLite: the driver's own `executemany`, inside SQLAlchemy's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import islice
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from etl.db.layout import quote
+from etl.db.types import fixed_width
+from etl.load.merge import Key, Version
+from etl.load.statements import Shape, constants
+from etl.model.instants import Cursor
+from etl.model.page import Row
+
+_VARIABLES = 30_000  # the driver's own limit is 32,766 a statement
+
+
+async def prefetch(connection: AsyncConnection, shape: Shape, keys: Sequence[Key]) -> dict[Key, Version]:
+    """The stored versions of `keys`."""
+    driver = (await connection.get_raw_connection()).driver_connection
+    assert driver is not None
+    width = len(shape.schema.key)
+    found: dict[Key, Version] = {}
+    remaining = iter(keys)
+    while chunk := list(islice(remaining, _VARIABLES // width)):
+        parameters = chunk if width == 1 else [value for key in chunk for value in key]
+        rows = await driver.execute_fetchall(_prefetch_sql(shape, len(chunk)), parameters)
+        if width == 1:
+            found.update({row[0]: row[1:] for row in rows})
+        else:
+            found.update({row[:width]: row[width:] for row in rows})
+    return found
+
+
+def _prefetch_sql(shape: Shape, count: int) -> str:
+    table, key = quote(shape.table), shape.schema.key
+    if len(key) == 1:
+        marks = ",".join("?" * count)
+        return f"SELECT {shape.prefetched()} FROM {table} WHERE {quote(key[0])} IN ({marks})"  # noqa: S608 - quoted
+    marks = ",".join([f"({','.join('?' * len(key))})"] * count)
+    names = ", ".join(f"k{number}" for number in range(len(key)))
+    joined = " AND ".join(f"t.{quote(name)} = wanted.k{number}" for number, name in enumerate(key))
+    # CROSS JOIN holds the order: every wanted key is one look into the index.
+    return (
+        f"WITH wanted ({names}) AS (VALUES {marks}) "  # noqa: S608 - quoted
+        f"SELECT {shape.prefetched('t.')} FROM wanted CROSS JOIN {table} AS t ON {joined}"
+    )
+
+
+async def write(
+    connection: AsyncConnection,
+    shape: Shape,
+    rows: Sequence[Row],
+    *,
+    run_id: str,
+    now: datetime,
+    upper: Cursor | None,
+) -> None:
+    """Send rows in the order of `shape.sent`."""
+    driver = (await connection.get_raw_connection()).driver_connection
+    assert driver is not None
+    columns = ", ".join(map(quote, (*shape.sent, *constants())))
+    at = _literal(fixed_width(now))
+    values = ", ".join([*"?" * len(shape.sent), _literal(run_id), at, at])
+    statement = f"INSERT INTO {quote(shape.table)} ({columns}) VALUES ({values})"  # noqa: S608 - quoted
+    cursor = await driver.executemany(statement + shape.on_conflict(_literal(upper)), rows)
+    await cursor.close()
+
+
+def _literal(value: Cursor | None) -> str:
+    if value is None:
+        return "NULL"
+    return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"

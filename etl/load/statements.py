@@ -1,0 +1,88 @@
+"""The SQL of a batch, compiled once per schema version and dialect.
+
+Values travel in one order everywhere: data columns, `_etl_seq`, `_etl_cursor` where there is one, `_etl_hash`. What is
+the same for a whole batch (run, time, upper bound) is not sent with every row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from etl.db.address import Dialect
+from etl.db.layout import CHANGED_AT, CURSOR, FIRST_SEEN_AT, HASH, RUN_ID, SEQ, STORAGE, quote
+from etl.model.instants import CursorKind
+from etl.model.schema import ColumnType, TableSchema
+from etl.model.stream import Stream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """A table as the loader sees it. `cursor` is None without `incremental`."""
+
+    dialect: Dialect
+    table: str
+    schema: TableSchema
+    cursor: CursorKind | None
+
+    @property
+    def sent(self) -> tuple[str, ...]:
+        """The columns whose values are sent with every row, in that order."""
+        names = tuple(column.name for column in self.schema.columns)
+        return (*names, SEQ, CURSOR, HASH) if self.cursor else (*names, SEQ, HASH)
+
+    @property
+    def key_types(self) -> tuple[str, ...]:
+        """Storage types of the key's columns."""
+        types = {column.name: column.type for column in self.schema.columns}
+        return tuple(STORAGE[self.dialect][types[name]] for name in self.schema.key)
+
+    def prefetched(self, alias: str = "") -> str:
+        """The select list of a prefetch: the key, then hash, cursor (null without one) and seq."""
+        key = ", ".join(alias + quote(name) for name in self.schema.key)
+        cursor = alias + CURSOR if self.cursor else "NULL"
+        return f"{key}, {alias}{HASH}, {cursor}, {alias}{SEQ}"
+
+    def on_conflict(self, upper: str) -> str:
+        """What happens to a key that is there: it is replaced if the row sent is the newer version.
+
+        `upper` is the SQL of the upper bound U. Empty for a table without key.
+        """
+        if not self.schema.key:
+            return ""
+        replaced = [name for name in self.sent if name not in self.schema.key]
+        assignments = ", ".join(f"{quote(name)} = excluded.{quote(name)}" for name in [*replaced, RUN_ID, CHANGED_AT])
+        key = ", ".join(map(quote, self.schema.key))
+        return f" ON CONFLICT ({key}) DO UPDATE SET {assignments} WHERE {self.guard(upper)}"
+
+    def guard(self, upper: str) -> str:
+        """The newer cursor wins; by seq go ties, rows without cursor, and versions dated beyond U."""
+        table = quote(self.table)
+        by_seq = f"excluded.{SEQ} >= {table}.{SEQ}"
+        if self.cursor is None:
+            return by_seq
+        new, old = f"excluded.{CURSOR}", f"{table}.{CURSOR}"
+        return (
+            f"CASE WHEN {old} IS NULL OR {new} IS NULL OR {old} = {new} OR {old} > {upper} OR {new} > {upper} "
+            f"THEN {by_seq} ELSE {new} > {old} END"
+        )
+
+
+def shape_of(stream: Stream, schema: TableSchema, dialect: Dialect) -> Shape:
+    """The shape of a stream's table under a version of its schema."""
+    cursor = stream.incremental.format.kind if stream.incremental else None
+    return Shape(dialect=dialect, table=stream.table, schema=schema, cursor=cursor)
+
+
+def constants() -> tuple[str, ...]:
+    """The columns whose values are those of the batch: run, first seen, changed."""
+    return (RUN_ID, FIRST_SEEN_AT, CHANGED_AT)
+
+
+def stage_type(column: ColumnType) -> tuple[str, str]:
+    """How a column travels by binary COPY: the type in the staging table, and the cast out of it.
+
+    JSON travels as text: the driver would encode a text as a JSON string.
+    """
+    if column is ColumnType.JSON:
+        return "text", "::jsonb"
+    return STORAGE["postgresql"][column], ""

@@ -1,0 +1,129 @@
+"""The end of a run, for people and for machines."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from etl.entrypoints.cli.options import Shared
+from etl.entrypoints.cli.session import Session
+from etl.entrypoints.cli.summary import present, summary
+from etl.model.run import Counts, RunKind, RunResult, RunStatus, StreamResult
+from etl.model.verdict import Verdict
+
+GOOD = StreamResult(
+    stream="github.issues",
+    status=RunStatus.SUCCEEDED,
+    exit_code=0,
+    verdict=Verdict.VERIFIED,
+    reason="60,771 of 60,771",
+    counts=Counts(pages=608, requests=611, retries=3, fetched=60771, inserted=412, updated=1093, unchanged=59266),
+    watermark="2026-11-22T14:01:58Z",
+    seconds=28.9004,
+)
+BAD = StreamResult(
+    stream="github.labels",
+    status=RunStatus.INCOMPLETE,
+    exit_code=5,
+    verdict=Verdict.INCOMPLETE,
+    reason="capped at 1,000\nrows",
+    hint="use windows",
+    error_code="E-INCOMPLETE",
+)
+
+
+def run(*streams: StreamResult, signal: int | None = None) -> RunResult:
+    return RunResult(
+        run_id="01JDB7Q4",
+        kind=RunKind.SYNC,
+        started_at=datetime(2026, 11, 22, tzinfo=UTC),
+        seconds=29.3,
+        streams=streams,
+        signal=signal,
+    )
+
+
+def session(**shared: object) -> Session:
+    made = Session(Shared(**shared), {})
+    made.out, made.err = io.StringIO(), io.StringIO()
+    return made
+
+
+def told(result: RunResult) -> list[str]:
+    return [line for line, _ in summary(session(), result)]
+
+
+def test_the_object_has_exactly_the_promised_keys() -> None:
+    """Additions would be harmless, a missing or renamed key would not."""
+    made = session(json=True)
+
+    code = present(made, run(GOOD, BAD))
+
+    found = json.loads(made.out.getvalue())
+    assert code == found["exit_code"] == 5
+    assert list(found) == ["run_id", "status", "exit_code", "seconds", "streams"]
+    assert found["status"] == "incomplete"
+    assert found["streams"][0] == {
+        "stream": "github.issues",
+        "status": "succeeded",
+        "verdict": "verified",
+        "reason": "60,771 of 60,771",
+        "pages": 608,
+        "requests": 611,
+        "retries": 3,
+        "fetched": 60771,
+        "inserted": 412,
+        "updated": 1093,
+        "unchanged": 59266,
+        "deleted": 0,
+        "rejected": 0,
+        "watermark": "2026-11-22T14:01:58Z",
+        "seconds": 28.9,
+    }
+
+
+def test_the_summary_has_a_line_a_stream_and_a_next_step(monkeypatch) -> None:
+    """Counts, watermark, verdict and its reason."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    lines = told(run(GOOD))
+
+    assert lines[0] == "ok github  succeeded  29.3 s  run 01JDB7Q4"
+    assert lines[1].split() == [
+        "stream", "pages", "fetched", "inserted", "updated", "unchanged", "rejected", "watermark", "verdict",
+    ]  # fmt: skip
+    assert lines[2].split("  ")[1] == "github.issues"
+    assert lines[2].endswith("2026-11-22 14:01:58Z  ok verified: 60,771 of 60,771")
+    assert lines[3] == "  608 pages in 611 requests, 3 retried - 0 B - 21 pages/s"
+    assert lines[4] == 'Next  etl query "select * from github_issues limit 10"'
+
+
+def test_a_stream_that_ended_badly_has_its_cause_in_full(monkeypatch) -> None:
+    """The table may cut a reason, the line below does not; a line break stays visible."""
+    monkeypatch.setenv("COLUMNS", "60")
+
+    lines = told(run(GOOD, BAD))
+
+    assert max(map(len, lines[1:4])) <= 60
+    assert "x github.labels: capped at 1,000\\nrows" in lines
+    assert "  hint  use windows" in lines
+    assert "  code  E-INCOMPLETE" in lines
+
+
+def test_rejects_and_interruptions_have_their_own_next_step() -> None:
+    """The hint follows what happened."""
+    rejected = replace(GOOD, counts=replace(GOOD.counts, rejected=3))
+
+    assert told(run(rejected))[-1] == "Next  etl rejects list"
+    assert told(run(GOOD, signal=15))[-1] == "Next  the same command again: it continues where this run stopped"
+
+
+def test_quiet_prints_no_summary() -> None:
+    """-q leaves errors only, and those come from the log."""
+    made = session(quiet=True)
+
+    present(made, run(GOOD))
+
+    assert made.err.getvalue() == made.out.getvalue() == ""
