@@ -100,10 +100,11 @@ class StreamStopped(EtlError):
 
 
 class SourceFailed(StreamStopped):
-    """The source does not answer as it should."""
+    """The source does not answer as it should. `failed_tries` are those of the request that ended it."""
 
     code = "E-SOURCE"
     exit_code = 4
+    failed_tries: tuple[object, ...] = ()
 
 
 class AuthRefused(SourceFailed):

@@ -30,7 +30,7 @@ class PageRequest:
 
     Exactly one of `page`, `offset`, `cursor`, `link` is set, none of them for the first page of a chain or a list
     without pages. `ordinal` counts the pages of a window from 0. `planned` is how many pages the strategy knew of
-    when it named this one (0: unknown), `size` the page size that it reckons with (0: unknown).
+    when it named this one (0: unknown), `size` the value of `{size}` (0: the declared one).
     """
 
     window: Window
@@ -41,7 +41,11 @@ class PageRequest:
     cursor: object = None
     link: str | None = None
     size: int = 0
+    stride: int = 0
+    """The number of items a full page of this list holds, as its first page showed (0: unknown)."""
     planned: int = 0
+    may_be_past_end: bool = False
+    """Nobody said that this page exists: an answer such as 404 means that the list ended before it."""
     purpose: Purpose = Purpose.READ
     attempt: int = 0
     """0 for the first reading of this position in a generation; each repair or probe counts one more."""
@@ -49,7 +53,10 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """A complete answer with a status below 300: its body is whole, decompressed and within its cap."""
+    """A complete answer: its body is whole, decompressed and within its cap.
+
+    Its status is below 300, or from 400 with an empty body for a page that turned out to be past the end.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -63,6 +70,7 @@ class Response:
     """The `Date` header, None where there is none or it cannot be read."""
     started_at: datetime
     seconds: float = 0.0
+    first_byte_s: float = 0.0
     wire_bytes: int = 0
     seq: int = 0
     """Order in which the requests of this run were started; the newer of two versions has the larger one."""

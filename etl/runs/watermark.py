@@ -200,7 +200,9 @@ async def store(
         new = {"kind": kind.value, "value": cursor_text(value), "ordinal": ordinal, "updated_at": now}
         build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
         await connection.execute(
-            build(table).values(stream=stream, member=member, **new).on_conflict_do_update(["stream", "member"], set_=new)
+            build(table)
+            .values(stream=stream, member=member, **new)
+            .on_conflict_do_update(["stream", "member"], set_=new)
         )
         earlier = None if before is None else cursor_text(before.value)
         await _note(connection, stream, member, earlier, cursor_text(value), ordinal, now)

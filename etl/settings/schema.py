@@ -21,6 +21,8 @@ def json_schema() -> dict[str, Any]:
         title="everypage",
         description="A source (one API) or the project file of everypage.",
     )
+    # pydantic leaves the definitions of values that are written as plain text; nothing refers to them.
+    schema["$defs"] = {name: part for name, part in schema["$defs"].items() if name.endswith("Part")}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,

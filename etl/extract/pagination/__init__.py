@@ -1,0 +1,33 @@
+"""Pagination strategies: small pure classes, each with one idea of how a page names its successors."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from etl.extract.pagination.chain import CursorPages, LinkPages
+from etl.extract.pagination.guards import Guarded
+from etl.extract.pagination.numbered import NumberedPages
+from etl.extract.pagination.single import SinglePage
+from etl.model.stream import PagesKind, Stream
+from etl.ports import Pages
+
+__all__ = ["strategy"]
+
+
+def strategy(stream: Stream) -> Pages:
+    """The strategy of a stream, with the guards that every strategy gets."""
+    return Guarded(_bare(stream), stream)
+
+
+def _bare(stream: Stream) -> Pages:
+    match stream.pages.kind:
+        case PagesKind.NONE | PagesKind.UNDECLARED:
+            return SinglePage()
+        case PagesKind.NUMBER | PagesKind.OFFSET:
+            return NumberedPages(stream.pages)
+        case PagesKind.CURSOR:
+            return CursorPages(stream.id, stream.pages)
+        case PagesKind.LINK:
+            return LinkPages(stream.id, stream.pages)
+        case kind:
+            assert_never(kind)

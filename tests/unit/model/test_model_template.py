@@ -35,7 +35,7 @@ def test_a_template_renders(text: str, values: dict[str, object], expected: obje
 @pytest.mark.parametrize("text", ["{", "}", "{x", "x}", "{a b}", "{}", "{x:upper}"])
 def test_a_lone_brace_or_unknown_mode_is_refused(text: str) -> None:
     """Sent as it stands it would be a mistake nobody sees."""
-    with pytest.raises(ValueError, match="lone|unknown mode"):
+    with pytest.raises(ValueError, match=r"lone|unknown mode"):
         Template.parse(text)
 
 

@@ -215,8 +215,10 @@ def test_oauth2_is_refused_with_a_way_out(problems: Problems) -> None:
     )
 
     assert told == [
-        "shop.yaml:3:3: auth.oauth2: `auth.oauth2` is part of the format, but this version cannot do it yet "
-        "(fetch a token outside and use `bearer`)"
+        (
+            "shop.yaml:3:3: auth.oauth2: `auth.oauth2` is part of the format, but this version cannot do it yet "
+            "(fetch a token outside and use `bearer`)"
+        )
     ]
 
 

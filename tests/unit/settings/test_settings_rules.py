@@ -17,8 +17,10 @@ HEAD = "base_url: https://a.example\nstreams:\n  items:\n"
     [
         (
             ("path: /x",),
-            "3:3: streams.items: needs a `key`: the field that identifies an item "
-            "(or, for items without one, `write: append` or `write: replace`)",
+            (
+                "3:3: streams.items: needs a `key`: the field that identifies an item "
+                "(or, for items without one, `write: append` or `write: replace`)"
+            ),
         ),
         (("write: merge",), "4:5: streams.items.write: `merge` needs a `key`"),
         (
@@ -40,8 +42,10 @@ HEAD = "base_url: https://a.example\nstreams:\n  items:\n"
         ),
         (
             ("key: id", "pages: {offset: 0, size: 10}"),
-            "5:13: streams.items.pages.offset: the request never sends {offset}, so every page would be the first "
-            '(add a parameter with "{offset}")',
+            (
+                "5:13: streams.items.pages.offset: the request never sends {offset}, so every page would be the first "
+                '(add a parameter with "{offset}")'
+            ),
         ),
         (
             ("key: id", 'params: {p: "{page}", s: "{size}"}', "pages: {number: 1}"),
@@ -50,17 +54,21 @@ HEAD = "base_url: https://a.example\nstreams:\n  items:\n"
         (("key: id", 'params: {s: "{start}"}'), "5:17: streams.items.params.s: {start} needs `incremental`"),
         (
             ("key: id", 'params: {s: "{start}"}', "incremental: {field: at, step: 30d}"),
-            "6:30: streams.items.incremental.step: windows need an end: no parameter of the request holds {end} "
-            "(leave `step` out, or add the API's upper bound)",
+            (
+                "6:30: streams.items.incremental.step: windows need an end: no parameter of the request holds {end} "
+                "(leave `step` out, or add the API's upper bound)"
+            ),
         ),
         (
             ("key: id", 'params: {s: "{end}"}', "incremental: {field: at}"),
-            "5:17: streams.items.params.s: {end} without {start}: a window would begin at the start of the list every time",
+            "5:17: streams.items.params.s: {end} without {start}: a window would begin at the start of the list every",
         ),
         (
             ("key: id", "pages: {number: 1, offset: 0}", 'params: {p: "{page}"}'),
-            "5:5: streams.items.pages: needs exactly one of number, offset, cursor, link; here are number and offset "
-            "(where they come from different defaults, set the other one to null)",
+            (
+                "5:5: streams.items.pages: needs exactly one of number, offset, cursor, link; here are number and "
+                "offset (where they come from different defaults, set the other one to null)"
+            ),
         ),
         (
             ("key: id", "pages: {size: 10}"),

@@ -122,7 +122,7 @@ streams:
         ("every 1h", "every 2h"),
         ("tags: [a]", "tags: [b]"),
         ("min_rows: 1", "min_rows: 2"),
-        ("bearer:", "header: {X: abcd} #"),
+        ('{bearer: "${TOKEN:-none}"}', "{header: {X: abcd}}"),
     ],
 )
 def test_what_asks_for_the_same_rows_keeps_the_fingerprint(configure: Configure, old: str, new: str) -> None:

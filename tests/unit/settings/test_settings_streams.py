@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from etl.model.instants import CursorFormat
+from etl.model.schema import ColumnType
 from etl.model.stream import (
     ColumnChoice,
     Incremental,
     Limits,
     Order,
-    Paging,
     PagesKind,
+    Paging,
     Records,
     Selector,
     SelectorKind,
     Stream,
     Write,
 )
-from etl.model.schema import ColumnType
 
 if TYPE_CHECKING:
     from tests.unit.settings.conftest import Configure

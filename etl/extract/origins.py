@@ -1,0 +1,76 @@
+"""Where a source may send requests, and where its credentials may go."""
+
+from __future__ import annotations
+
+from urllib.parse import urljoin, urlsplit
+
+from etl.errors import ForeignHost
+from etl.model.stream import Source
+
+_PORTS = {"http": 80, "https": 443}
+
+Origin = tuple[str, str, int]
+
+
+def origin_of(url: str) -> Origin:
+    """Scheme, host and port, with the scheme's default port filled in. Raises ValueError for a port that is none."""
+    parts = urlsplit(url)
+    return parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or _PORTS.get(parts.scheme.lower(), 0)
+
+
+class Origins:
+    """The origins of one source: its own, and those under `allow_hosts`, which get no credentials."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source.name
+        self.own = origin_of(source.base_url)
+        self._allowed = tuple(source.allow_hosts)
+        self._known: dict[tuple[str, str], bool] = {}
+
+    def is_own(self, url: str) -> bool:
+        """Whether credentials may go there; raises ForeignHost where no request may go at all.
+
+        The same host over https instead of http is the source's own: credentials become safer, not less safe.
+        """
+        parts = urlsplit(url)
+        place = (parts.scheme, parts.netloc)
+        if place not in self._known:
+            self._known[place] = self._decide(url)
+        return self._known[place]
+
+    def resolve(self, link: str, base: str) -> str:
+        """An absolute URL of a link that may be relative; raises ForeignHost for one that leaves the source."""
+        url = urljoin(base, link)
+        self.is_own(url)
+        return url
+
+    def _decide(self, url: str) -> bool:
+        try:
+            origin = origin_of(url)
+        except ValueError:
+            raise self._foreign(url) from None
+        if origin == self.own:
+            return True
+        scheme, host, port = origin
+        if self.own == ("http", host, 80) and (scheme, port) == ("https", 443):
+            return True
+        if scheme in _PORTS and any(self._matches(allowed, origin) for allowed in self._allowed):
+            return False
+        raise self._foreign(url)
+
+    @staticmethod
+    def _matches(allowed: str, origin: Origin) -> bool:
+        if "://" in allowed:
+            return origin_of(allowed) == origin
+        host, _, port = allowed.partition(":")
+        return origin[1] == host.lower() and (not port or str(origin[2]) == port)
+
+    def _foreign(self, url: str) -> ForeignHost:
+        parts = urlsplit(url)
+        place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        own = f"{self.own[0]}://{self.own[1]}:{self.own[2]}"
+        return ForeignHost(
+            f"{self._source}: a link leads to {place}, away from {own}",
+            why="credentials must not follow, and such a link may be an attack",
+            hint=f"if that host belongs to the API, add it: allow_hosts: [{parts.hostname or ''}]",
+        )

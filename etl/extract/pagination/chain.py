@@ -1,0 +1,74 @@
+"""Lists whose pages name their successor: by a cursor that goes into the next request, or by a link to follow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from etl.errors import SourceFailed
+from etl.model.page import PageFacts, PageRequest
+from etl.model.stream import Paging
+from etl.model.window import Window
+
+
+class CursorPages:
+    """The next cursor stands in the response, or is a field of its last row."""
+
+    def __init__(self, stream: str, paging: Paging) -> None:
+        self._stream = stream
+        self._paging = paging
+
+    def first(self, window: Window) -> PageRequest:
+        """Without a cursor, unless the API wants one of its own for the first page."""
+        first = self._paging.first
+        return PageRequest(window=window, position="first" if first is None else _position(first), cursor=first)
+
+    def following(self, request: PageRequest, facts: PageFacts) -> Iterable[PageRequest]:
+        """`while` and `until` are looked at before the cursor: the last page may still carry one."""
+        cursor = facts.next_cursor
+        if facts.more is False:
+            return ()
+        if cursor is None or cursor == "":
+            if facts.more:
+                raise _contradiction(self._stream, request, "next cursor")
+            return ()
+        repeats = cursor == request.cursor
+        if repeats and (self._paging.until_repeat or (self._paging.inclusive and facts.count <= 1)):
+            return ()
+        return (
+            PageRequest(window=request.window, position=_position(cursor), ordinal=request.ordinal + 1, cursor=cursor),
+        )
+
+
+class LinkPages:
+    """The next link stands in the response, or in its Link header; it is followed as it is."""
+
+    def __init__(self, stream: str, paging: Paging) -> None:
+        self._stream = stream
+        self._paging = paging
+
+    def first(self, window: Window) -> PageRequest:
+        """The request as it is written."""
+        return PageRequest(window=window, position="first")
+
+    def following(self, request: PageRequest, facts: PageFacts) -> Iterable[PageRequest]:
+        """No link is the end."""
+        link = facts.next_link
+        if facts.more is False:
+            return ()
+        if not link:
+            if facts.more:
+                raise _contradiction(self._stream, request, "next link")
+            return ()
+        return (PageRequest(window=request.window, position=f"link:{link}", ordinal=request.ordinal + 1, link=link),)
+
+
+def _position(cursor: object) -> str:
+    return "cursor:" + json.dumps(cursor, sort_keys=True, ensure_ascii=False)
+
+
+def _contradiction(stream: str, request: PageRequest, what: str) -> SourceFailed:
+    return SourceFailed(
+        f"{stream}: {request.position} says that there is more and gives no {what}",
+        hint="compare pages.while or pages.until, and where the cursor is read, with a real answer",
+    )

@@ -1,0 +1,137 @@
+"""Which answers deserve another try, and how long to wait for it."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Final
+
+from etl.errors import AuthRefused, EtlError, RateLimited, RequestRefused, SourceUnavailable
+
+LONGEST_PAUSE_S: Final = 15 * 60.0
+"""A server that asks for more ends the run instead: the next schedule asks again."""
+
+_BASE_S: Final = 0.5
+_CAP_S: Final = 60.0
+_PASSING: Final = frozenset({408, 425, 500, 502, 503, 504, 507, 520, 521, 522, 523, 524, 529})
+_DRAFT = re.compile(r"(?P<name>limit|remaining|reset|r|t)\s*=\s*(?P<value>\d+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """What rate headers tell: requests left, of how many, and the seconds until they are filled up."""
+
+    remaining: int
+    limit: int | None = None
+    reset_s: float | None = None
+
+
+def backoff_s(attempt: int, rng: random.Random) -> float:
+    """Wait before the next try, in seconds; `attempt` counts the failed ones from 1.
+
+    Full jitter: uniform between 0 and 0.5 s doubled each time, at most 60 s, so that parallel pages do not return
+    together (AWS architecture blog, "Exponential backoff and jitter").
+    """
+    return rng.uniform(0, min(_CAP_S, _BASE_S * 2 ** (attempt - 1)))
+
+
+def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
+    """What `Retry-After` asks for, in seconds: a number, or a date against the server's own clock (RFC 9110 10.2.3).
+
+    None when it is absent or makes no sense (negative, garbage).
+    """
+    text = headers.get("retry-after", "").strip()
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        at, served = http_date(text), http_date(headers.get("date", ""))
+        return None if at is None else max(0.0, (at - (served or now)).total_seconds())
+    return seconds if 0 <= seconds < float("inf") else None
+
+
+def http_date(text: str) -> datetime | None:
+    """An HTTP date as an aware instant, None for anything else."""
+    try:
+        parsed = parsedate_to_datetime(text)
+    except (TypeError, ValueError, IndexError):
+        return None
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+def quota_of(headers: Mapping[str, str], now: datetime) -> Quota | None:
+    """Read `X-RateLimit-*` and the `RateLimit` drafts; None when the answer has neither."""
+    for prefix in ("x-ratelimit-", "ratelimit-", "x-rate-limit-"):
+        remaining = _number(headers.get(prefix + "remaining"))
+        if remaining is not None:
+            return Quota(
+                remaining=int(remaining),
+                limit=_whole(headers.get(prefix + "limit")),
+                reset_s=_until(_number(headers.get(prefix + "reset")), now),
+            )
+    if "ratelimit" in headers:
+        told = {found["name"]: int(found["value"]) for found in _DRAFT.finditer(headers["ratelimit"])}
+        left = told.get("remaining", told.get("r"))
+        if left is not None:
+            reset = told.get("reset", told.get("t"))
+            return Quota(remaining=left, limit=told.get("limit"), reset_s=None if reset is None else float(reset))
+    return None
+
+
+def refusal(label: str, status: int, headers: Mapping[str, str], excerpt: str, now: datetime) -> EtlError:
+    """The error of an answer with a status from 400: to be tried again, or the end of the window or stream."""
+    what = f"{label} answered {status} {_phrase(status)}".rstrip()
+    why = f"the answer begins: {excerpt}" if excerpt else ""
+    wait = retry_after_s(headers, now)
+    quota = quota_of(headers, now)
+    exhausted = quota is not None and quota.remaining == 0
+    if status == HTTPStatus.TOO_MANY_REQUESTS or (status == HTTPStatus.FORBIDDEN and (wait is not None or exhausted)):
+        asked = wait if wait is not None else (quota.reset_s if quota is not None and exhausted else None)
+        return RateLimited(what, why=why, reason=str(status), retry_after_s=asked)
+    if status in _PASSING:
+        return SourceUnavailable(what, why=why, reason=str(status), retry_after_s=wait)
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return AuthRefused(
+            what, why=why, hint="look at `auth` of this source: is the secret set, valid, and allowed to read this?"
+        )
+    return RequestRefused(what, status=status, why=why, hint=_HINTS.get(status, ""))
+
+
+_HINTS: Final = {
+    404: "is `path` right, and is base_url the API's and not its documentation's?",
+    400: "the API did not understand the request; compare `params` with its documentation",
+    422: "the API refuses these parameters; some APIs answer so beyond a depth of pages: use pages: link or windows",
+    405: "is `method` right?",
+}
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float((text or "").split(",")[0].split(";")[0])
+    except ValueError:
+        return None
+
+
+def _whole(text: str | None) -> int | None:
+    number = _number(text)
+    return None if number is None else int(number)
+
+
+def _until(reset: float | None, now: datetime) -> float | None:
+    """A reset is told as an epoch (GitHub) or as seconds from now (most others)."""
+    if reset is None or reset < 0:
+        return None
+    return max(0.0, reset - now.timestamp()) if reset > 1_000_000_000 else reset

@@ -1,0 +1,352 @@
+"""Runs: their beginning, the generation they go on with, and the finalising transaction that ends them.
+
+Easy to get wrong: a run that crashed left no trace of its end, so whoever begins next calls it `interrupted`; and
+nothing moves a watermark but `finish_stream`, in one transaction with the verdict, after the token check.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from etl.db import state
+from etl.db.database import Database
+from etl.model.instants import Cursor, CursorKind
+from etl.model.run import Counts, RunKind, RunStatus, RunTrigger
+from etl.model.verdict import Verdict
+from etl.ports import Clock
+from etl.runs import generation, ledger_sums, stale
+from etl.runs.coverage import Interval, extend
+from etl.runs.cursors import cursor_text, new_run_id
+from etl.runs.generation import OpenGeneration
+from etl.runs.lease import check_token, release
+from etl.runs.ledger import StreamLedger
+from etl.runs.watermark import Watermark, WatermarkStep, advance, load, show, store
+
+__all__ = ["Ending", "Finished", "OpenGeneration", "RunStore", "StreamRun"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamRun:
+    """One stream of one run. `ordinal` is the high half of every `_etl_seq` it writes.
+
+    `watermark` is the one of the stream itself (member `""`), `watermarks` has it for every member.
+    """
+
+    run_id: str
+    ordinal: int
+    stream: str
+    kind: RunKind
+    generation: str
+    resumed: bool
+    token: int
+    cursor_kind: CursorKind
+    watermarks: Mapping[str, Watermark]
+    started_at: datetime
+
+    @property
+    def watermark(self) -> Cursor | None:
+        """The stored watermark at the beginning, None before the first."""
+        mark = self.watermarks.get("")
+        return None if mark is None else mark.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a stream's reading ended, for the finalising transaction.
+
+    `upper_bound` is U; a resumed generation uses the smallest of its runs. `steps` name what each member has seen
+    (empty: the watermark does not move), `read` the intervals by member for the coverage.
+    """
+
+    status: RunStatus
+    exit_code: int
+    seconds: float
+    verdict: Verdict | None = None
+    reason: str = ""
+    hint: str = ""
+    error_code: str = ""
+    upper_bound: datetime | None = None
+    total_rows: int | None = None
+    deleted: int = 0
+    steps: Sequence[WatermarkStep] = ()
+    read: Mapping[str, Sequence[Interval]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """What the finalising transaction stored: the sums over the ledger, and the watermark as people read it."""
+
+    counts: Counts
+    watermark: str | None
+
+
+class RunStore:
+    """Begins and ends runs in the database."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def begin(
+        self, *, kind: RunKind, trigger: RunTrigger, version: str, selection: str = "", run_id: str | None = None
+    ) -> str:
+        """Open a run; its id sorts by time. Runs of this host whose process is gone are called interrupted."""
+        now = self._clock.now()
+        name = run_id or new_run_id(now)
+
+        async def work(connection: AsyncConnection) -> None:
+            await stale.end_dead_runs(connection, now)
+            await connection.execute(
+                insert(state.runs).values(
+                    run_id=name,
+                    kind=kind.value,
+                    trigger=trigger.value,
+                    status=RunStatus.RUNNING.value,
+                    selection=selection,
+                    version=version,
+                    host=socket.gethostname(),
+                    pid=os.getpid(),
+                    started_at=now,
+                )
+            )
+
+        await self._database.transact(work, settled=lambda connection: _exists(connection, name))
+        return name
+
+    async def finish(self, run_id: str, *, status: RunStatus, exit_code: int, seconds: float) -> None:
+        """Close a run."""
+        runs = state.runs
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(
+                update(runs)
+                .where(runs.c.run_id == run_id)
+                .values(status=status.value, exit_code=exit_code, seconds=seconds, finished_at=self._clock.now())
+            )
+
+        await self._database.transact(work)
+
+    async def open_generation(self, *, stream: str, kind: RunKind, fingerprint: str) -> OpenGeneration | None:
+        """The newest reading of this kind and configuration that began at most 6 h ago and did not end.
+
+        Its bounds are those to plan with: a resumed run reads the very windows of the first one.
+        """
+        async with self._database.read() as connection:
+            return await generation.find(connection, stream, kind, fingerprint, self._clock.now())
+
+    async def begin_stream(
+        self,
+        run_id: str,
+        *,
+        stream: str,
+        table: str,
+        kind: RunKind,
+        token: int,
+        fingerprint: str,
+        since: Cursor | None = None,
+        until: Cursor | None = None,
+        cursor_kind: CursorKind = CursorKind.TEXT,
+        resume: bool = True,
+    ) -> StreamRun:
+        """Open a stream's part of a run, in the open generation with the same bounds when there is one.
+
+        Raises LeaseLost when the token is outdated. Earlier runs of the stream that never ended are called interrupted.
+        """
+        now = self._clock.now()
+
+        async def work(connection: AsyncConnection) -> StreamRun:
+            await check_token(connection, stream, token)
+            await stale.end_stale_streams(connection, stream, token, now)
+            found = await generation.find(connection, stream, kind, fingerprint, now) if resume else None
+            if found is not None and (found.since, found.until) != (cursor_text(since), cursor_text(until)):
+                found = None
+            marks = await load(connection, stream)
+            before = marks.get("")
+            added = await connection.execute(
+                insert(state.run_streams)
+                .values(
+                    run_id=run_id,
+                    stream=stream,
+                    table_name=table,
+                    kind=kind.value,
+                    generation=run_id if found is None else found.generation,
+                    fingerprint=fingerprint,
+                    token=token,
+                    status=RunStatus.RUNNING.value,
+                    since=cursor_text(since),
+                    until=cursor_text(until),
+                    watermark_before=None if before is None else cursor_text(before.value),
+                    started_at=now,
+                )
+                .returning(state.run_streams.c.ordinal)
+            )
+            return StreamRun(
+                run_id=run_id,
+                ordinal=added.scalar_one(),
+                stream=stream,
+                kind=kind,
+                generation=run_id if found is None else found.generation,
+                resumed=found is not None,
+                token=token,
+                cursor_kind=cursor_kind,
+                watermarks=marks,
+                started_at=now,
+            )
+
+        return await self._database.transact(work)
+
+    async def ledger(self, run: StreamRun) -> StreamLedger:
+        """The ledger of a stream's run; a resumed one remembers what its generation has committed."""
+        made = StreamLedger(
+            self._database,
+            self._clock,
+            stream=run.stream,
+            generation=run.generation,
+            ordinal=run.ordinal,
+            token=run.token,
+            kind=run.cursor_kind,
+        )
+        if run.resumed:
+            await made.load()
+        return made
+
+    async def counts(self, run: StreamRun) -> Counts:
+        """The sums over what the run has committed so far."""
+        async with self._database.read() as connection:
+            return await ledger_sums.counts(connection, run.ordinal)
+
+    async def finish_stream(self, run: StreamRun, ending: Ending) -> Finished:
+        """The finalising transaction: token, counters, verdict, watermark, coverage, release of the lease.
+
+        All of it or nothing. Raises LeaseLost when a newer holder has the stream.
+        """
+
+        async def work(connection: AsyncConnection) -> Finished:
+            await check_token(connection, run.stream, run.token)
+            now = self._clock.now()
+            marks = await self._move(connection, run, ending, now)
+            if ending.read:
+                await extend(connection, run.stream, run.cursor_kind, ending.read, ordinal=run.ordinal, now=now)
+            if ending.status not in generation.OPEN:
+                await generation.drop_digests(connection, run.stream, run.generation)
+            return await self._end(connection, run, ending, marks, now)
+
+        finished = await self._database.transact(work, settled=lambda connection: _has_ended(connection, run.ordinal))
+        await ledger_sums.make_durable(self._database)
+        return finished
+
+    async def fail_stream(self, run: StreamRun, ending: Ending) -> Finished:
+        """End a stream's run without a claim: no watermark, no coverage, and without the token's consent.
+
+        A fenced run records its own end this way. The generation stays open to a resume.
+        """
+
+        async def work(connection: AsyncConnection) -> Finished:
+            return await self._end(connection, run, ending, await load(connection, run.stream), self._clock.now())
+
+        return await self._database.transact(work, settled=lambda connection: _has_ended(connection, run.ordinal))
+
+    async def skip(
+        self,
+        run_id: str,
+        *,
+        stream: str,
+        table: str,
+        kind: RunKind,
+        reason: str,
+        status: RunStatus = RunStatus.SKIPPED,
+        exit_code: int = 0,
+        error_code: str = "",
+    ) -> None:
+        """Note a stream that was not read at all: its turn was taken by a longer run, or its lease is held."""
+        now = self._clock.now()
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(
+                insert(state.run_streams).values(
+                    run_id=run_id,
+                    stream=stream,
+                    table_name=table,
+                    kind=kind.value,
+                    generation=run_id,
+                    fingerprint="",
+                    status=status.value,
+                    exit_code=exit_code,
+                    error_code=error_code,
+                    reason=reason,
+                    started_at=now,
+                    finished_at=now,
+                    seconds=0.0,
+                )
+            )
+
+        await self._database.transact(work)
+
+    async def _move(
+        self, connection: AsyncConnection, run: StreamRun, ending: Ending, now: datetime
+    ) -> Mapping[str, Watermark]:
+        """Apply the steps to the watermarks as they are now; the watermarks afterwards."""
+        marks = await load(connection, run.stream)
+        if not ending.steps:
+            return marks
+        bound = ending.upper_bound or now
+        if run.resumed:
+            bound = min(bound, await ledger_sums.first_answer(connection, run.stream, run.generation) or bound)
+        moved: dict[str, tuple[CursorKind, Cursor]] = {}
+        for step in ending.steps:
+            mark = marks.get(step.member)
+            value = advance(step, None if mark is None else mark.value, bound)
+            if value is not None:
+                moved[step.member] = (step.kind, value)
+        await store(connection, run.stream, moved, ordinal=run.ordinal, now=now)
+        return await load(connection, run.stream)
+
+    async def _end(
+        self,
+        connection: AsyncConnection,
+        run: StreamRun,
+        ending: Ending,
+        marks: Mapping[str, Watermark],
+        now: datetime,
+    ) -> Finished:
+        counts = await ledger_sums.counts(connection, run.ordinal, deleted=ending.deleted)
+        mark = marks.get("")
+        table = state.run_streams
+        await connection.execute(
+            update(table)
+            .where(table.c.ordinal == run.ordinal)
+            .values(
+                status=ending.status.value,
+                verdict=None if ending.verdict is None else ending.verdict.value,
+                reason=ending.reason,
+                hint=ending.hint,
+                error_code=ending.error_code,
+                exit_code=ending.exit_code,
+                upper_bound=ending.upper_bound,
+                total_rows=ending.total_rows,
+                watermark_after=None if mark is None else cursor_text(mark.value),
+                finished_at=now,
+                seconds=ending.seconds,
+                **ledger_sums.columns(counts),
+            )
+        )
+        await release(connection, run.stream, run.token)
+        return Finished(counts=counts, watermark=None if mark is None else show(mark.value, mark.kind))
+
+
+async def _exists(connection: AsyncConnection, run_id: str) -> bool:
+    runs = state.runs
+    return (await connection.execute(select(runs.c.run_id).where(runs.c.run_id == run_id))).first() is not None
+
+
+async def _has_ended(connection: AsyncConnection, ordinal: int) -> bool:
+    table = state.run_streams
+    status = (await connection.execute(select(table.c.status).where(table.c.ordinal == ordinal))).scalar()
+    return status not in (None, RunStatus.RUNNING.value)
