@@ -319,7 +319,7 @@ class StreamClient:
         return self._wiring.redactor(" ".join(text.split()))[:_EXCERPT]
 
 
-class _DeadConnection(Exception):  # noqa: N818 - a state of the connection, handled before anybody else sees it
+class _DeadConnection(Exception):
     """The server had closed a kept connection before it saw the request."""
 
     def as_error(self) -> SourceUnavailable:

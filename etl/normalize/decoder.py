@@ -85,6 +85,9 @@ class StreamDecoder:
 
     def decode(self, request: PageRequest, response: Response) -> Page:
         """One page. Raises MalformedPage, and RateLimited or ExpectationBroken where `fail_if` says so."""
+        if response.status >= 400:  # the client found that the list ended before this page
+            block = RowBlock(version=self._schema.version, rows=[], keys=[], hashes=[], cursors=[])
+            return Page(request=request, response=response, facts=PageFacts(count=0), block=block)
         body = response.body.removeprefix(_BOM).strip() if response.body[:1] not in (b"{", b"[") else response.body
         if not body:
             raise MalformedPage("the answer is empty", why=f"status {response.status}", reason="empty")

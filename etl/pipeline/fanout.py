@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from etl.errors import AuthRefused, DataRefused, SourceFailed
 from etl.model.events import PageFetched, StreamPlanned
-from etl.model.page import Page, PageFacts, PageRequest
+from etl.model.page import Page, PageFacts, PageRequest, Response
 from etl.model.window import Window
 from etl.pipeline.budget import Budget
 from etl.pipeline.progress import Reading, WindowProgress, WindowReading
@@ -32,6 +32,8 @@ class Rooms:
     ledger: Ledger
     prove: Callable[[], Proof]
     listener: Listener
+    first_answer: Callable[[Response], None] = lambda _: None
+    """Told of the first answer of the reading, before its page is handed to the writer."""
 
 
 class Fanout:
@@ -146,8 +148,9 @@ class Fanout:
     def _note(self, page: Page) -> None:
         """Remember what the whole reading needs of a page, and tell the listeners."""
         reading, limiter = self._reading, self._rooms.limiter
-        if reading.first_response is None or page.response.seq < reading.first_response.seq:
-            reading.first_response = page.response
+        if reading.first_response is None:
+            reading.first_response = replace(page.response, body=b"")
+            self._rooms.first_answer(page.response)
         reading.future_rows += page.facts.future_rows
         if page.facts.total_rows is not None:
             reading.total_rows = page.facts.total_rows

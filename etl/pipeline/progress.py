@@ -43,11 +43,18 @@ class Reading:
 
     @property
     def server_time(self) -> datetime | None:
-        """The server's clock at the first answer, less the round trip: nothing later was surely visible."""
-        first = self.first_response
-        if first is None or first.served_at is None:
-            return None
-        return first.served_at.replace(microsecond=0) - timedelta(seconds=first.seconds)
+        """The server's clock at the first answer; see the function of that name."""
+        return None if self.first_response is None else server_time(self.first_response)
+
+
+def server_time(first: Response) -> datetime | None:
+    """U: the `Date` of the first answer, floored, less its round trip; nothing later was surely visible to it.
+
+    None where the server tells no date.
+    """
+    if first.served_at is None:
+        return None
+    return first.served_at.replace(microsecond=0) - timedelta(seconds=first.seconds)
 
 
 class WindowProgress:

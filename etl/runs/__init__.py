@@ -5,6 +5,7 @@ a counter kept beside the ledger drifts from it, so counters are sums over the l
 """
 
 from etl.runs.backfills import Backfill, Backfills, Slice
+from etl.runs.catalog import Catalog, Tick
 from etl.runs.coverage import Coverage, Interval
 from etl.runs.history import History
 from etl.runs.lease import LeaseKeeper, StreamLease
@@ -15,6 +16,7 @@ from etl.runs.watermark import Watermark, Watermarks, WatermarkStep, advance, ne
 __all__ = [
     "Backfill",
     "Backfills",
+    "Catalog",
     "Coverage",
     "Ending",
     "Finished",
@@ -27,6 +29,7 @@ __all__ = [
     "StreamLease",
     "StreamLedger",
     "StreamRun",
+    "Tick",
     "Watermark",
     "WatermarkStep",
     "Watermarks",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from array import array
 from types import TracebackType
+from typing import Self
 
 _BUCKETS = 256
 _BYTES = 8
@@ -25,7 +26,7 @@ class DigestCount:
         self._chunks: list[list[tuple[int, int]]] = []
         self._file: tempfile.SpooledTemporaryFile[bytes] | None = None
 
-    def __enter__(self) -> DigestCount:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from etl.db import state
@@ -132,6 +132,6 @@ class StreamLedger:
                     found.add(index)
         return found
 
-    def _mine(self) -> tuple[object, ...]:
+    def _mine(self) -> tuple[ColumnElement[bool], ...]:
         table = state.pages
         return table.c.generation == self._generation, table.c.stream == self._stream

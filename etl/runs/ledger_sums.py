@@ -45,7 +45,8 @@ async def first_answer(connection: AsyncConnection, stream: str, generation: str
     """The server's time at the earliest answer of a generation, None where its server tells no time."""
     pages = state.pages
     query = select(func.min(pages.c.served_at)).where(pages.c.generation == generation, pages.c.stream == stream)
-    return (await connection.execute(query)).scalar()
+    found: datetime | None = (await connection.execute(query)).scalar_one()
+    return found
 
 
 async def make_durable(database: Database) -> None:

@@ -40,13 +40,19 @@ def _namespace() -> str:
 
 
 def _start_time(pid: int) -> str | None:
-    """When the process began, in a form that compares equal while it lives; None when there is none."""
+    """When the process began, in a form that compares equal while it lives; None when there is none.
+
+    On Linux in ticks since boot: the wall-clock time is derived from the boot's, and moves when the clock is set.
+    """
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
             return None
+        stat = Path(f"/proc/{pid}/stat")
+        if stat.exists():
+            return stat.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[19]
         return f"{process.create_time():.2f}"
-    except psutil.NoSuchProcess:
+    except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
         return None
     except psutil.AccessDenied:
         return ""
@@ -63,10 +69,10 @@ def is_dead(other: Process) -> bool:
     here = this_process()
     if other.host != here.host:
         return False
-    boot, namespace, started = (other.started.split("/") + ["", ""])[:3]
+    boot, namespace, started = [*other.started.split("/"), "", ""][:3]
     if boot != _boot():
         return True
     if namespace != _namespace():
         return False
     now = _start_time(other.pid)
-    return now is None or (now != "" and now != started)
+    return now is None or now not in ("", started)

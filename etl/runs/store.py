@@ -217,6 +217,11 @@ class RunStore:
             await made.load()
         return made
 
+    async def watermarks(self, stream: str) -> Mapping[str, Watermark]:
+        """Every watermark of a stream by member (`""` without `for_each`)."""
+        async with self._database.read() as connection:
+            return await load(connection, stream)
+
     async def counts(self, run: StreamRun) -> Counts:
         """The sums over what the run has committed so far."""
         async with self._database.read() as connection:

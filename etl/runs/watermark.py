@@ -89,11 +89,11 @@ def next_since(watermark: Cursor | None, overlap: timedelta | int = 0) -> Cursor
 
 
 def _smaller(one: Cursor, other: Cursor) -> Cursor:
-    return min(one, other)  # type: ignore[type-var]  # both are of the kind of the stream's cursor
+    return min(one, other)
 
 
 def _larger(one: Cursor, other: Cursor) -> Cursor:
-    return max(one, other)  # type: ignore[type-var]  # both are of the kind of the stream's cursor
+    return max(one, other)
 
 
 class Watermarks:
@@ -161,7 +161,8 @@ class Watermarks:
             table = state.watermarks
             for name, mark in gone.items():
                 await connection.execute(delete(table).where(table.c.stream == stream, table.c.member == name))
-                await _note(connection, stream, name, cursor_text(mark.value), None, None, self._clock.now())
+                old, now = cursor_text(mark.value), self._clock.now()
+                await _note(connection, stream, name, old=old, new=None, ordinal=None, now=now)
             return len(gone)
 
         return await self._database.transact(work)
@@ -202,16 +203,17 @@ async def store(
         await connection.execute(
             build(table)
             .values(stream=stream, member=member, **new)
-            .on_conflict_do_update(["stream", "member"], set_=new)
+            .on_conflict_do_update(index_elements=["stream", "member"], set_=new)
         )
         earlier = None if before is None else cursor_text(before.value)
-        await _note(connection, stream, member, earlier, cursor_text(value), ordinal, now)
+        await _note(connection, stream, member, old=earlier, new=cursor_text(value), ordinal=ordinal, now=now)
 
 
 async def _note(
     connection: AsyncConnection,
     stream: str,
     member: str,
+    *,
     old: str | None,
     new: str | None,
     ordinal: int | None,

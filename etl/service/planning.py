@@ -22,8 +22,13 @@ class Plan:
     full: bool = False
 
 
-def plan_sync(stream: Stream, watermark: Cursor | None, *, full: bool, now: datetime) -> Plan:
-    """What a scheduled or manual sync reads.
+Bounds = tuple[Cursor | None, Cursor | None]
+
+
+def plan_sync(
+    stream: Stream, watermark: Cursor | None, *, full: bool, now: datetime, resumed: Bounds | None = None
+) -> Plan:
+    """What a scheduled or manual sync reads. `resumed` are the bounds of an open generation, to be read again.
 
     Since the watermark less `overlap`; since `incremental.start` before there is one; everything under `full`, and
     where no start was ever named. Where the request holds `{end}` the upper bound is frozen at `now` less `delay`,
@@ -32,8 +37,8 @@ def plan_sync(stream: Stream, watermark: Cursor | None, *, full: bool, now: date
     incremental = stream.incremental
     if incremental is None:
         return Plan(windows=(Window(),), full=True)
-    since = _since(incremental, watermark)
-    until = _end(stream, incremental, now)
+    since = _since(incremental, watermark) if resumed is None else resumed[0]
+    until = _end(stream, incremental, now) if resumed is None else resumed[1]
     whole = full or since is None
     if not stream.asks_for_start:
         return Plan(windows=(Window(),), since=None if whole else since, full=True)

@@ -46,7 +46,7 @@ def backfill(
     session.logs, session.on_error = True, error_object
     _check(selector, start, resume)
     options = BackfillOptions(
-        selector=selector, start=start, end=end, step=step, resume=resume, only=str(only), dry_run=dry_run
+        selector=selector, start=start, end=end, step=step, resume=resume, only=only.value, dry_run=dry_run
     )
     return present(session, session.work(lambda app, stop: backfill_stream(app, options, stop)))
 

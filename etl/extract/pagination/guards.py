@@ -71,5 +71,5 @@ class Guarded:
         return PagingLoop(
             f"{self._stream.id}: {request.position[:80]} leads in a circle",
             why=why,
-            hint="is the cursor sent where the API expects it? some APIs restart at the first row for an unknown cursor",
+            hint="is the cursor sent where the API expects it? some APIs restart at the first row for an unknown one",
         )

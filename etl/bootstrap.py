@@ -1,0 +1,140 @@
+"""Builds the object graph. The only file that knows every concrete class; everything above and below sees ports."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from etl.db.database import Database, open_database
+from etl.db.tables import load_schema
+from etl.extract import SourceClient, open_source, strategy
+from etl.load.writer import TableWriter
+from etl.model.clock import SystemClock
+from etl.model.instants import Cursor, CursorKind, to_micros
+from etl.model.page import Response
+from etl.model.stream import Source, Stream
+from etl.normalize import StreamDecoder
+from etl.pipeline.fanout import Rooms
+from etl.pipeline.progress import server_time
+from etl.ports import Clock, Listener
+from etl.runs import LeaseKeeper, RunStore, StreamRun
+from etl.service.app import App, OpenedSource
+from etl.settings import Settings, database_url, load
+from etl.verify import prove
+
+__all__ = ["App", "open_app"]
+
+
+@asynccontextmanager
+async def open_app(
+    config: Path,
+    database: str | None,
+    environ: Mapping[str, str],
+    listener: Listener,
+    *,
+    clock: Clock | None = None,
+) -> AsyncIterator[App]:
+    """The application over one configuration and one database, its state tables brought up to date.
+
+    `database` is the URL of the command line, None to take it from the environment, the configuration, or the
+    default. Raises ConfigError and DatabaseRefused; closes everything at the end.
+    """
+    time = clock or SystemClock()
+    settings = load(config, environ=environ)
+    url = database_url(database, environ, settings.project, config, settings.redactor)
+    async with open_database(url, clock=time) as opened:
+        before = await opened.revision()
+        await opened.migrate()
+        plugs = _Plugs(settings=settings, database=opened, clock=time, listener=listener)
+        yield App(
+            settings=settings,
+            database=opened,
+            store=plugs.store,
+            leases=LeaseKeeper.from_environment(opened, time, environ),
+            clock=time,
+            listener=listener,
+            open_source=plugs.open_source,
+            assemble=plugs.assemble,
+            revision_before=before,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class _UpperBound:
+    """U as a cursor, once the first answer told the server's time."""
+
+    decoder: StreamDecoder
+    counts_instants: bool
+    value: Cursor | None = None
+
+    def heard(self, first: Response) -> None:
+        at = server_time(first)
+        if at is not None and self.counts_instants:
+            self.value = self.decoder.upper_bound = to_micros(at)
+
+
+class _Plugs:
+    """Plugs the rooms together for each source and each reading."""
+
+    def __init__(self, *, settings: Settings, database: Database, clock: Clock, listener: Listener) -> None:
+        self._settings = settings
+        self._database = database
+        self._clock = clock
+        self._listener = listener
+        self.store = RunStore(database, clock)
+
+    def open_source(
+        self, source: Source, *, concurrency: int | None = None
+    ) -> AbstractAsyncContextManager[SourceClient]:
+        """The real HTTP client of a source."""
+        return open_source(
+            source,
+            clock=self._clock,
+            listener=self._listener,
+            redactor=self._settings.redactor,
+            concurrency=concurrency,
+        )
+
+    async def assemble(self, opened: OpenedSource, stream: Stream, run: StreamRun, *, full: bool) -> Rooms:
+        """The rooms of one reading: the decoder stands inside the client's loop of tries, the ledger inside the
+        writer's transaction.
+        """
+        assert isinstance(opened, SourceClient)
+        async with self._database.read() as connection:
+            table = await load_schema(connection, stream.table)
+        limits = self._settings.sources[stream.source].limits
+        decoder = StreamDecoder(stream, table, self._database.dialect, max_record_bytes=limits.record)
+        bound = _UpperBound(decoder=decoder, counts_instants=_counts_instants(stream))
+        ledger = await self.store.ledger(run)
+        writer = TableWriter(
+            database=self._database,
+            stream=stream,
+            decoder=decoder,
+            journal=ledger,
+            clock=self._clock,
+            listener=self._listener,
+            ordinal=run.ordinal,
+            run_id=run.run_id,
+            table=table,
+            upper_bound=lambda: bound.value,
+        )
+        numbers = itertools.count(1)
+        return Rooms(
+            stream=stream.id,
+            source=opened.stream(stream, decoder, partial(next, numbers), full=full),
+            pages=strategy(stream),
+            limiter=opened.limiter,
+            writer=writer,
+            ledger=ledger,
+            prove=partial(prove, stream),
+            listener=self._listener,
+            first_answer=bound.heard,
+        )
+
+
+def _counts_instants(stream: Stream) -> bool:
+    return stream.incremental is not None and stream.incremental.format.kind is CursorKind.INSTANT

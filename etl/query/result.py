@@ -1,0 +1,30 @@
+"""The answer to a query, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(slots=True, kw_only=True)
+class Result:
+    """`rows` can be read once, while the query is open; reading them may raise UsageError or DatabaseRefused.
+
+    `was_cut` is True, once all rows are read, when `limit` left some out.
+    """
+
+    columns: tuple[str, ...]
+    rows: Iterator[tuple[Any, ...]]
+    was_cut: bool = False
+
+    def distinct_columns(self) -> tuple[str, ...]:
+        """The names with a number after those that came before: `id`, `id_2`."""
+        names: list[str] = []
+        for column in self.columns:
+            name, number = column, 1
+            while name in names:
+                number += 1
+                name = f"{column}_{number}"
+            names.append(name)
+        return tuple(names)

@@ -1,0 +1,114 @@
+"""`etl serve`: run every stream by its schedule, until told to stop; or what is due now, for cron and systemd."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from etl import __version__
+from etl.errors import UsageError
+from etl.model.events import Warned
+from etl.model.instants import iso
+from etl.model.run import RunKind, RunResult, RunStatus, RunTrigger, exit_code
+from etl.model.stream import Stream
+from etl.ports import Stop
+from etl.runs import Catalog
+from etl.schedule.job import Job, due_now
+from etl.schedule.scheduler import Scheduler
+from etl.schedule.triggers import next_due
+from etl.service.app import App
+from etl.service.sync import SyncOptions, sync
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """`run_due` does what is due and ends. `grace` bounds how long a stop may take."""
+
+    run_due: bool = False
+    grace: timedelta = timedelta(seconds=25)
+
+
+async def serve(app: App, options: ServeOptions, stop: Stop) -> int:
+    """The exit code: 0 after a stop within the grace; under `run_due` that of the runs together."""
+    scheduled = tuple(stream for stream in app.settings.streams if stream.schedule is not None)
+    if not scheduled:
+        raise UsageError("no stream has a schedule", hint="write schedule: every 15m into a source or a stream")
+    app.settings.require_secrets(scheduled)
+    clockwork = _Clockwork(app=app, stop=stop, catalog=Catalog(app.database, app.clock))
+    await clockwork.catalog.see(scheduled)
+    jobs = await clockwork.jobs(scheduled)
+    if options.run_due:
+        return await clockwork.run_due(jobs)
+    async with Scheduler(
+        jobs,
+        clockwork.run,
+        clockwork.skipped,
+        clockwork.ticked,
+        clock=app.clock,
+        timezone=app.settings.project.timezone,
+        grace_s=options.grace.total_seconds(),
+    ) as scheduler:
+        for stream_id, at in sorted(scheduler.upcoming.items(), key=lambda pair: pair[1]):
+            app.listener(Warned(stream=stream_id, message=f"next run at {iso(at)}"))
+        await scheduler.wait(stop)
+    return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Clockwork:
+    """What the scheduler calls: a run, a skipped tick, and the memory of ticks in our own tables."""
+
+    app: App
+    stop: Stop
+    catalog: Catalog
+
+    async def jobs(self, streams: Sequence[Stream]) -> list[Job]:
+        """Every scheduled stream with the newest tick that was acted upon."""
+        ticks = await self.catalog.ticks()
+        return [
+            Job(
+                stream_id=stream.id,
+                schedule=stream.schedule or "",
+                last_scheduled_at=ticks[stream.id].last_scheduled_at if stream.id in ticks else None,
+            )
+            for stream in streams
+        ]
+
+    async def run_due(self, jobs: Sequence[Job]) -> int:
+        """One run for each stream that is due, the longest waiting first; one after the other."""
+        results: list[RunResult] = []
+        for job, due in due_now(jobs, self.app.clock.now(), self.app.settings.project.timezone):
+            if self.stop.requested:
+                break
+            result = await self._sync(job)
+            results.append(result)
+            if result.signal is None:
+                await self.ticked(job, due.due_at)
+        signal = next((result.signal for result in results if result.signal is not None), None)
+        return exit_code([stream for result in results for stream in result.streams], signal)
+
+    async def run(self, job: Job, _due_at: datetime) -> bool:
+        """False says that a stop cut the run short: its tick stays open."""
+        return (await self._sync(job)).signal is None
+
+    async def skipped(self, job: Job, due_at: datetime, reason: str) -> None:
+        """A tick that was not run leaves a line in the history."""
+        app = self.app
+        table = next(stream.table for stream in app.settings.streams if stream.id == job.stream_id)
+        run_id = await app.store.begin(
+            kind=RunKind.SYNC, trigger=RunTrigger.SCHEDULE, version=__version__, selection=job.stream_id
+        )
+        told = f"tick of {iso(due_at)}: {reason}"
+        await app.store.skip(run_id, stream=job.stream_id, table=table, kind=RunKind.SYNC, reason=told)
+        await app.store.finish(run_id, status=RunStatus.SKIPPED, exit_code=0, seconds=0.0)
+        app.listener(Warned(stream=job.stream_id, message=f"skipped the {told}"))
+
+    async def ticked(self, job: Job, due_at: datetime) -> None:
+        """Remember the tick, so that the next process does not run it again."""
+        after = next_due(job.schedule, due_at, self.app.settings.project.timezone)
+        await self.catalog.ticked(job.stream_id, due_at, after)
+
+    async def _sync(self, job: Job) -> RunResult:
+        options = SyncOptions(selectors=(job.stream_id,), trigger=RunTrigger.SCHEDULE)
+        return await sync(self.app, options, self.stop)

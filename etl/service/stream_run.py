@@ -1,0 +1,248 @@
+"""One stream of one run, from the lease to the finalising transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from etl.errors import DatabaseRefused, EtlError, LeaseHeld
+from etl.model.events import StreamFinished, StreamStarted
+from etl.model.instants import CursorKind, from_micros, iso, to_micros
+from etl.model.run import Counts, RunKind, RunStatus, StreamResult
+from etl.model.stream import Stream
+from etl.pipeline import Parts, Reading, sync_stream
+from etl.pipeline.budget import Budget
+from etl.ports import Stop
+from etl.runs import Ending, Interval, StreamLease, StreamRun, WatermarkStep
+from etl.service.app import App, OpenedSource
+from etl.service.outcome import Outcome, conclude, failed
+from etl.service.planning import Plan, plan_slice, plan_sync
+
+_RECORD_S = 5.0
+"""How long a cancelled run may take to write down its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What to do with a stream in this run. `bounds` make it a slice of a backfill, which never moves the watermark."""
+
+    run_id: str
+    kind: RunKind
+    strict: bool = False
+    max_rows: int | None = None
+    max_pages: int | None = None
+    bounds: tuple[int | str, int | str] | None = None
+
+    @property
+    def is_cut(self) -> bool:
+        """Asked to be partial: it neither resumes nor can be resumed."""
+        return self.max_rows is not None or self.max_pages is not None
+
+    def budget(self) -> Budget:
+        """Counted down while reading."""
+        return Budget(pages=self.max_pages, rows=self.max_rows, only_inside=self.bounds is not None)
+
+
+async def run_stream(app: App, opened: OpenedSource, stream: Stream, job: Job, stop: Stop) -> StreamResult:
+    """Bring one stream up to date. Never raises an EtlError: every end is a result, recorded and told."""
+    started = app.clock.monotonic()
+    try:
+        async with app.leases.hold(stream.id) as lease:
+            attempt = await _begin(app, stream, job, lease, started)
+            result = await attempt.run(opened, lease, stop)
+    except LeaseHeld as error:
+        result = await _refused(app, stream, job, error, app.clock.monotonic() - started)
+    except EtlError as error:
+        result = _result(stream, failed(error), Counts(), None, app.clock.monotonic() - started)
+    app.listener(StreamFinished(result=result))
+    return result
+
+
+async def _begin(app: App, stream: Stream, job: Job, lease: StreamLease, started: float) -> _Attempt:
+    begun_at = app.clock.now()
+    plan = await _plan(app, stream, job, begun_at)
+    run = await app.store.begin_stream(
+        job.run_id,
+        stream=stream.id,
+        table=stream.table,
+        kind=job.kind,
+        token=lease.token,
+        fingerprint=stream.fingerprint,
+        since=plan.since,
+        until=plan.until,
+        cursor_kind=_cursor_kind(stream),
+        resume=not job.is_cut,
+    )
+    app.listener(StreamStarted(stream=stream.id, kind=job.kind, since=_shown(stream, plan.since), resumed=run.resumed))
+    return _Attempt(app=app, stream=stream, job=job, plan=plan, record=run, started=started, begun_at=begun_at)
+
+
+async def _plan(app: App, stream: Stream, job: Job, now: datetime) -> Plan:
+    if job.bounds is not None:
+        return plan_slice(stream, *job.bounds)
+    full = job.kind is RunKind.FULL
+    marks = await app.store.watermarks(stream.id)
+    resumed = None
+    if not job.is_cut:
+        found = await app.store.open_generation(stream=stream.id, kind=job.kind, fingerprint=stream.fingerprint)
+        resumed = None if found is None else found.bounds(_cursor_kind(stream))
+    mark = marks.get("")
+    return plan_sync(stream, None if mark is None else mark.value, full=full, now=now, resumed=resumed)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Attempt:
+    """A stream's run that has begun and must end in the database, whatever happens."""
+
+    app: App
+    stream: Stream
+    job: Job
+    plan: Plan
+    record: StreamRun
+    started: float
+    begun_at: datetime
+
+    async def run(self, opened: OpenedSource, lease: StreamLease, stop: Stop) -> StreamResult:
+        """Read and end. Cancellation is recorded and raised again."""
+        try:
+            reading = await self._read(opened, lease, stop)
+        except EtlError as error:
+            return await self._end_badly(failed(error))
+        except asyncio.CancelledError:
+            await self._record_cancellation()
+            raise
+        return await self._end(reading)
+
+    async def _read(self, opened: OpenedSource, lease: StreamLease, stop: Stop) -> Reading:
+        rooms = await self.app.assemble(opened, self.stream, self.record, full=self.plan.full)
+        parts = Parts(rooms=rooms, lease=lease, stop=stop, budget=self.job.budget())
+        return await sync_stream(parts, self.plan.windows)
+
+    async def _end(self, reading: Reading) -> StreamResult:
+        """The finalising transaction: verdict, watermark, coverage and counters together."""
+        try:
+            counts = await self.app.store.counts(self.record)
+            upper_bound = reading.server_time or self.begun_at
+            outcome = conclude(reading, counts, self.stream.expect, strict=self.job.strict)
+            ending = Ending(
+                status=outcome.status,
+                exit_code=outcome.exit_code,
+                seconds=self._seconds,
+                verdict=outcome.verdict,
+                reason=outcome.reason,
+                hint=outcome.hint,
+                error_code=outcome.error_code,
+                upper_bound=upper_bound,
+                total_rows=reading.total_rows,
+                steps=self._steps(reading, outcome),
+                read=self._read_intervals(reading, upper_bound),
+            )
+            finished = await self.app.store.finish_stream(self.record, ending)
+        except EtlError as error:
+            return await self._end_badly(failed(error))
+        return _result(self.stream, outcome, finished.counts, finished.watermark, self._seconds)
+
+    async def _end_badly(self, outcome: Outcome) -> StreamResult:
+        """Record a failure as far as the database lets us; what is committed stays, the watermark too."""
+        counts, watermark = Counts(), None
+        with suppress(DatabaseRefused):
+            finished = await self.app.store.fail_stream(
+                self.record,
+                Ending(
+                    status=outcome.status,
+                    exit_code=outcome.exit_code,
+                    seconds=self._seconds,
+                    verdict=outcome.verdict,
+                    reason=outcome.reason,
+                    hint=outcome.hint,
+                    error_code=outcome.error_code,
+                ),
+            )
+            counts, watermark = finished.counts, finished.watermark
+        return _result(self.stream, outcome, counts, watermark, self._seconds)
+
+    async def _record_cancellation(self) -> None:
+        """A cancelled run is still recorded; the shield is short, so that nothing hangs."""
+        ending = Ending(
+            status=RunStatus.INTERRUPTED, exit_code=0, seconds=self._seconds, reason="cut off; what was committed stays"
+        )
+        with suppress(EtlError, TimeoutError):
+            await asyncio.shield(asyncio.wait_for(self.app.store.fail_stream(self.record, ending), _RECORD_S))
+
+    @property
+    def _seconds(self) -> float:
+        return self.app.clock.monotonic() - self.started
+
+    def _read_intervals(self, reading: Reading, upper_bound: datetime) -> dict[str, list[Interval]]:
+        incremental = self.stream.incremental
+        return {"": _intervals(reading, upper_bound, incremental.format.kind)} if incremental is not None else {}
+
+    def _steps(self, reading: Reading, outcome: Outcome) -> Sequence[WatermarkStep]:
+        incremental = self.stream.incremental
+        if incremental is None or self.job.bounds is not None or not outcome.moves_watermark:
+            return ()
+        seen = [window.max_cursor for window in reading.windows if window.max_cursor is not None]
+        step = WatermarkStep(
+            kind=incremental.format.kind,
+            max_seen=max(seen, default=None),
+            lag=incremental.lag,
+            pin=outcome.pin,
+        )
+        return (step,)
+
+
+def _intervals(reading: Reading, upper_bound: datetime, kind: CursorKind) -> list[Interval]:
+    """What was read, for the coverage; an open upper end is where the server's clock stood at the first answer."""
+    now = to_micros(upper_bound) if kind is CursorKind.INSTANT else None
+    found = []
+    for window in reading.windows:
+        end = window.window.end if window.window.end is not None else now
+        if window.judgement is not None and window.is_complete and end is not None:
+            found.append(Interval(start=window.window.start, end=end, verdict=window.judgement.verdict))
+    return found
+
+
+async def _refused(app: App, stream: Stream, job: Job, error: LeaseHeld, seconds: float) -> StreamResult:
+    """Somebody else writes the stream: a line in the history, and nothing else."""
+    outcome = failed(error)
+    with suppress(DatabaseRefused):
+        await app.store.skip(
+            job.run_id,
+            stream=stream.id,
+            table=stream.table,
+            kind=job.kind,
+            reason=outcome.reason,
+            status=outcome.status,
+            exit_code=outcome.exit_code,
+            error_code=outcome.error_code,
+        )
+    return _result(stream, outcome, Counts(), None, seconds)
+
+
+def _result(stream: Stream, outcome: Outcome, counts: Counts, watermark: str | None, seconds: float) -> StreamResult:
+    return StreamResult(
+        stream=stream.id,
+        status=outcome.status,
+        exit_code=outcome.exit_code,
+        verdict=outcome.verdict,
+        reason=outcome.reason,
+        hint=outcome.hint,
+        error_code=outcome.error_code,
+        counts=counts,
+        watermark=watermark,
+        seconds=seconds,
+        partial=outcome.partial,
+    )
+
+
+def _cursor_kind(stream: Stream) -> CursorKind:
+    return CursorKind.TEXT if stream.incremental is None else stream.incremental.format.kind
+
+
+def _shown(stream: Stream, since: int | str | None) -> str | None:
+    if since is None:
+        return None
+    return iso(from_micros(int(since))) if _cursor_kind(stream) is CursorKind.INSTANT else str(since)
