@@ -1,4 +1,4 @@
-"""The formats of an answer. Rows are written as they come; only `table` gathers what it shows.
+"""The formats of an answer. Rows are written as they come.
 
 A value that JSON has no form for is written as text: decimals with all their digits, instants as ISO in UTC, bytes in
 base64.
@@ -6,94 +6,77 @@ base64.
 
 from __future__ import annotations
 
-import base64
 import json
-import math
+import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
-from itertools import islice
-from typing import Any, BinaryIO, Final, TextIO
-from uuid import UUID
+from functools import partial
+from pathlib import Path
+from typing import Final, TextIO
 
 from etl.errors import UsageError
+from etl.query.blocking import blocking
+from etl.query.cells import plain, shown
 from etl.query.result import Result
+from etl.query.table import write_table
 
 FORMATS: Final = ("table", "csv", "json", "ndjson", "parquet")
-SHOWN: Final = 50
-"""Rows of a table on a terminal; a pipe gets all."""
-
-_WIDEST = 60
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
 
 
-def write(
-    result: Result,
-    format_name: str,
-    text: TextIO,
-    *,
-    binary: BinaryIO | None = None,
-    terminal: bool = False,
-    spreadsheet_safe: bool = False,
-) -> int:
-    """Write all rows in one of FORMATS; returns how many there were.
+async def write(result: Result, form: str, out: Path | None = None, *, spreadsheet_safe: bool = False) -> int:
+    """Write all rows in one of FORMATS to a file, or to stdout; returns how many there were.
 
-    `parquet` goes to `binary`, everything else to `text`. `terminal` cuts a table to 50 rows and wide values short.
-    `spreadsheet_safe` puts a `'` before CSV values that a spreadsheet would run as a formula. Raises UsageError for an
-    unknown format, for parquet to a text stream, and when pyarrow is not installed.
+    A file is put in its place only when it is whole. On cancellation the statement is stopped first.
+    `spreadsheet_safe` puts a `'` before texts in CSV that a spreadsheet would run as a formula. Raises UsageError for
+    an unknown format, for parquet to a terminal, and when the file cannot be written; OperatorError without pyarrow.
     """
-    if format_name == "parquet":
-        from etl.query.parquet import write_parquet
+    work = to_stdout if out is None else partial(to_file, path=out)
+    return await blocking(partial(work, result, form, safe=spreadsheet_safe), result.cancel)
 
-        if binary is None:
-            raise UsageError("parquet is binary", hint="write it to a file: --out rows.parquet")
-        return write_parquet(result, binary)
-    if format_name == "table":
-        return _table(result, text, terminal=terminal)
-    if format_name == "csv":
-        return _csv(result, text, safe=spreadsheet_safe)
-    writer: Callable[[Result, TextIO], int] | None = {"json": _json, "ndjson": _ndjson}.get(format_name)
+
+def to_stdout(result: Result, form: str, *, safe: bool = False) -> int:
+    """`write` to stdout; blocks."""
+    terminal = sys.stdout.isatty()
+    if form != "parquet":
+        return write_text(result, form, sys.stdout, terminal=terminal, safe=safe)
+    from etl.query.parquet import write_parquet
+
+    if terminal:
+        raise UsageError("parquet is binary and no sight for a terminal", hint="write it to a file: --out rows.parquet")
+    return write_parquet(result, sys.stdout.buffer)
+
+
+def to_file(result: Result, form: str, *, path: Path, safe: bool = False) -> int:
+    """`write` to a file; blocks."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        try:
+            if form == "parquet":
+                from etl.query.parquet import write_parquet
+
+                with unfinished.open("wb") as binary:
+                    count = write_parquet(result, binary)
+            else:
+                with unfinished.open("w", encoding="utf-8", newline="") as text:
+                    count = write_text(result, form, text, safe=safe)
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written", why=error.strerror or str(error)) from error
+    return count
+
+
+def write_text(result: Result, form: str, out: TextIO, *, terminal: bool = False, safe: bool = False) -> int:
+    """Every format but parquet. `terminal` cuts the wide values of a table short."""
+    if form == "table":
+        return write_table(result, out, terminal=terminal)
+    if form == "csv":
+        return _csv(result, out, safe=safe)
+    writer: Callable[[Result, TextIO], int] | None = {"json": _json, "ndjson": _ndjson}.get(form)
     if writer is None:
-        raise UsageError(f"there is no format {format_name!r}", hint=f"one of {', '.join(FORMATS)}")
-    return writer(result, text)
-
-
-def plain(value: object) -> Any:
-    """The form of a value in JSON: as it is where JSON knows it, else text."""
-    if value is None or isinstance(value, str | int | bool):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if isinstance(value, dict):
-        return {str(name): plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    return shown(value)
-
-
-def shown(value: object) -> str:
-    """The form of a value in a cell; NULL is empty."""
-    match value:
-        case None:
-            return ""
-        case str():
-            return value
-        case bool():
-            return "true" if value else "false"
-        case datetime():
-            instant = value.astimezone(UTC) if value.tzinfo is not None else value
-            return instant.isoformat().replace("+00:00", "Z")
-        case date() | time():
-            return value.isoformat()
-        case bytes() | bytearray() | memoryview():
-            return base64.b64encode(value).decode("ascii")
-        case Decimal():
-            return format(value, "f") if value.is_finite() else str(value)
-        case dict() | list() | tuple():
-            return json.dumps(plain(value), ensure_ascii=False)
-        case timedelta() | UUID():
-            return str(value)
-    return str(value)
+        raise UsageError(f"there is no format {form!r}", hint=f"one of {', '.join(FORMATS)}")
+    return writer(result, out)
 
 
 def _csv(result: Result, out: TextIO, *, safe: bool) -> int:
@@ -142,44 +125,3 @@ def _objects(result: Result) -> Iterator[str]:
     names = result.distinct_columns()
     for row in result.rows:
         yield json.dumps(dict(zip(names, map(plain, row), strict=True)), ensure_ascii=False)
-
-
-def _table(result: Result, out: TextIO, *, terminal: bool) -> int:
-    """Aligned columns; numbers to the right. On a terminal the first 50 rows, and how many there are."""
-    rows = result.rows
-    gathered = [[_one_line(value, terminal) for value in row] for row in (islice(rows, SHOWN) if terminal else rows)]
-    left_out = sum(1 for _ in rows) if terminal else 0
-    widths = [len(name) for name in result.columns]
-    numeric = [True] * len(widths)
-    for row in gathered:
-        for index, (cell, is_number) in enumerate(row):
-            widths[index] = max(widths[index], len(cell))
-            numeric[index] = numeric[index] and is_number
-    right = [bool(gathered) and number for number in numeric]
-    out.write(_aligned(list(result.columns), widths, right))
-    out.write(_aligned(["-" * width for width in widths], widths, right))
-    for row in gathered:
-        out.write(_aligned([cell for cell, _ in row], widths, right))
-    total = len(gathered) + left_out
-    if left_out:
-        out.write(f"\n{len(gathered)} of {total:,} rows; a pipe, or -o csv, gets all of them\n")
-    elif terminal:
-        out.write(f"\n{total:,} {'row' if total == 1 else 'rows'}{' (cut by the limit)' if result.was_cut else ''}\n")
-    return total
-
-
-def _aligned(cells: list[str], widths: list[int], right: list[bool]) -> str:
-    padded = [
-        cell.rjust(width) if to_the_right else cell.ljust(width)
-        for cell, width, to_the_right in zip(cells, widths, right, strict=True)
-    ]
-    return "  ".join(padded).rstrip() + "\n"
-
-
-def _one_line(value: object, cut: bool) -> tuple[str, bool]:
-    """The cell, without anything that could move a terminal's cursor, and whether it may stand to the right."""
-    text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in shown(value))
-    if cut and len(text) > _WIDEST:
-        text = text[: _WIDEST - 1] + "…"
-    is_number = value is None or (isinstance(value, int | float | Decimal) and not isinstance(value, bool))
-    return text, is_number

@@ -6,7 +6,7 @@ import json
 from typing import Any, BinaryIO
 
 from etl.errors import OperatorError
-from etl.query.formats import plain, shown
+from etl.query.cells import plain, shown
 from etl.query.result import Result
 
 

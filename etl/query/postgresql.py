@@ -8,7 +8,7 @@ database. A login of its own, with no more than SELECT, is still the better wall
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -62,7 +62,12 @@ class PostgresqlEngine:
         with self._step(budget):
             cursor.execute(text.encode(), dict(parameters) or None)
         columns = tuple(column.name for column in cursor.description or ())
-        return Result(columns=columns, rows=self._rows(cursor, budget))
+        return Result(columns=columns, rows=self._rows(cursor, budget), cancel=self.cancel)
+
+    def cancel(self) -> None:
+        """Stop what is running; the server is asked on a connection of its own."""
+        with suppress(psycopg.Error):
+            self._connection.cancel_safe(timeout=5.0)
 
     def _rows(self, cursor: psycopg.ServerCursor[tuple[Any, ...]], budget: TimeBudget) -> Iterator[tuple[Any, ...]]:
         try:

@@ -6,18 +6,20 @@ One statement per `run`. Time spent by whoever reads the rows does not count aga
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from importlib.util import find_spec
 from typing import Protocol
 
 from etl.db.address import parse_address
-from etl.errors import UsageError
+from etl.errors import OperatorError, UsageError
 from etl.model.clock import SystemClock
 from etl.ports import Clock
+from etl.query.blocking import blocking
 from etl.query.result import Result
 from etl.query.statement import Statement, read_statement
 
-__all__ = ["Query", "Result", "open_query", "read_parameters"]
+__all__ = ["Query", "Result", "open_query", "read_parameters", "read_value", "run_query"]
 
 Value = int | float | str | bool | None
 
@@ -31,6 +33,9 @@ class Engine(Protocol):
 
     def run(self, statement: Statement, parameters: Mapping[str, Value]) -> Result:
         """Start the statement; its rows come as they are read."""
+
+    def cancel(self) -> None:
+        """Stop what is running, from another thread."""
 
 
 class Query:
@@ -57,6 +62,38 @@ class Query:
             result.rows = _limited(result, result.rows, self._limit)
         return result
 
+    def cancel(self) -> None:
+        """Stop the statement that is running, from another thread."""
+        self._engine.cancel()
+
+
+@asynccontextmanager
+async def run_query(
+    url: str,
+    sql: str,
+    params: Mapping[str, Value] | None = None,
+    *,
+    timeout: float = 30.0,
+    limit: int | None = None,
+) -> AsyncIterator[Result]:
+    """`open_query` and `Query.run` for asynchronous code, for one statement; see there.
+
+    Values given as text are read like those of the command line, see `read_value`. The rows block: read them in a
+    thread, as `formats.write` does. A statement that runs is stopped on cancellation.
+    """
+    values = {name: read_value(value) if isinstance(value, str) else value for name, value in (params or {}).items()}
+    stack = ExitStack()
+    try:
+        opened = open_query(url, timeout_s=timeout, limit=limit)
+        query = await blocking(lambda: stack.enter_context(opened), _nothing)
+        yield await blocking(lambda: query.run(sql, values), query.cancel)
+    finally:
+        await blocking(stack.close, _nothing)
+
+
+def _nothing() -> None:
+    """Opening and closing end by themselves."""
+
 
 @contextmanager
 def open_query(
@@ -75,6 +112,10 @@ def open_query(
         with open_sqlite(address.path, address.label, timeout_s=timeout_s, clock=watch) as engine:
             yield Query(engine, limit)
         return
+    if find_spec("psycopg") is None:
+        raise OperatorError(
+            f"{address.label} needs a driver that is not installed", hint="pip install 'everypage[postgres]'"
+        )
     from etl.query.postgresql import open_postgresql
 
     with open_postgresql(address.url, address.label, timeout_s=timeout_s, clock=watch) as other:
@@ -82,21 +123,21 @@ def open_query(
 
 
 def read_parameters(pairs: Sequence[str]) -> dict[str, Value]:
-    """Read `name=value` texts of the command line.
-
-    A value that is written as a number is one; `true`, `false` and `null` are what they say; anything else is text,
-    `007` and `2026-01-02` included. Double quotes make a text of anything: `-p 'code="42"'`.
-    """
+    """Read `name=value` texts of the command line; see `read_value`."""
     values: dict[str, Value] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals or re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) is None:
             raise UsageError(f"{pair!r} is no parameter", hint="write it as -p name=value")
-        values[name] = _value(text)
+        values[name] = read_value(text)
     return values
 
 
-def _value(text: str) -> Value:
+def read_value(text: str) -> Value:
+    """A text that is written as a number is one; `true`, `false` and `null` are what they say; all else is text.
+
+    `007` and `2026-01-02` are texts. Double quotes make a text of anything: `-p 'code="42"'`.
+    """
     if len(text) > 1 and text[0] == text[-1] == '"':
         return text[1:-1]
     if text.lower() in _WORDS:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+
+
+def _nothing() -> None:
+    """An answer that is complete has nothing to stop."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -17,6 +21,8 @@ class Result:
     columns: tuple[str, ...]
     rows: Iterator[tuple[Any, ...]]
     was_cut: bool = False
+    cancel: Callable[[], None] = _nothing
+    """Stops the statement from another thread; reading the rows then raises."""
 
     def distinct_columns(self) -> tuple[str, ...]:
         """The names with a number after those that came before: `id`, `id_2`."""

@@ -74,7 +74,11 @@ class SqliteEngine:
         if cursor.description is None:
             raise UsageError("the statement returns no rows", hint="etl query only reads: write a SELECT")
         columns = tuple(str(column[0]) for column in cursor.description)
-        return Result(columns=columns, rows=self._rows(cursor, budget))
+        return Result(columns=columns, rows=self._rows(cursor, budget), cancel=self.cancel)
+
+    def cancel(self) -> None:
+        """Stop what is running."""
+        self._connection.interrupt()
 
     def _rows(self, cursor: sqlite3.Cursor, budget: TimeBudget) -> Iterator[tuple[Any, ...]]:
         with closing(cursor):

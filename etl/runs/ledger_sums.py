@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -42,11 +42,16 @@ def columns(totals: Counts) -> dict[str, int]:
 
 
 async def first_answer(connection: AsyncConnection, stream: str, generation: str) -> datetime | None:
-    """The server's time at the earliest answer of a generation, None where its server tells no time."""
+    """The server's time at the earliest answer of a generation less its round trip; None where no time was told."""
     pages = state.pages
-    query = select(func.min(pages.c.served_at)).where(pages.c.generation == generation, pages.c.stream == stream)
-    found: datetime | None = (await connection.execute(query)).scalar_one()
-    return found
+    query = (
+        select(pages.c.served_at, pages.c.seconds)
+        .where(pages.c.generation == generation, pages.c.stream == stream, pages.c.served_at.is_not(None))
+        .order_by(pages.c.seq)
+        .limit(1)
+    )
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else row.served_at - timedelta(seconds=row.seconds)
 
 
 async def make_durable(database: Database) -> None:

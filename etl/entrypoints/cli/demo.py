@@ -1,4 +1,4 @@
-"""`etl demo`: the whole way in half a minute, without a network, an account or a file."""
+"""`etl demo`: the whole way in a few seconds, without a network, an account or a file."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ def demo(
     ] = Path("demo"),
 ) -> int:
     """Try it now, without network. A bundled API, two syncs, a query; no account is needed."""
-    from etl.service.demo import demo as show
+    from etl.bootstrap import open_app
+    from etl.entrypoints.signals import Signals
+    from etl.service.demo import Demo
+    from etl.service.demo import demo as tell
 
-    return asyncio.run(show(directory, print_line=session.data))
+    async def show() -> int:
+        async with Signals() as stop:
+            return await tell(Demo(directory=directory, open_app=open_app, stop=stop, say=session.data))
+
+    return asyncio.run(show())
