@@ -1,11 +1,12 @@
-"""Signing: what is added to a request on its way to its own origin, and taken out of every URL that is kept."""
+"""Signing: what is added to a request on its way to its own origin, and taken out of everything that is kept."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from urllib.parse import quote, unquote_plus, urlsplit, urlunsplit
+from urllib.parse import quote, quote_plus, unquote_plus, urlsplit, urlunsplit
 
+from etl.model.secret import MASK
 from etl.model.stream import Auth
 
 
@@ -14,29 +15,57 @@ class Signer:
 
     def __init__(self, auth: Auth) -> None:
         self._headers = _headers(auth)
-        self._params = auth.pairs if auth.kind == "query" else ()
-        self._query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in self._params)
-        self._names = {name for name, _ in self._params}
+        params = auth.pairs if auth.kind == "query" else ()
+        self._query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in params)
+        self._names = {name for name, _ in params}
+        self._echoes = tuple(_echoes(params))
 
     @property
     def headers(self) -> Sequence[tuple[str, str]]:
         """To be sent with every request to the source's own origin."""
         return self._headers
 
+    @property
+    def signs_urls(self) -> bool:
+        """Whether credentials stand in the query, where APIs repeat them in the links they give."""
+        return bool(self._names)
+
     def sign(self, url: str) -> str:
         """The URL with the credentials that stand in its query."""
         if not self._query:
             return url
-        bare, hash_sign, fragment = self.strip(url).partition("#")
-        return bare + ("&" if "?" in bare else "?") + self._query + hash_sign + fragment
+        bare = self.strip(url).partition("#")[0]
+        return bare + ("&" if "?" in bare else "?") + self._query
 
     def strip(self, url: str) -> str:
-        """The URL without them: APIs repeat their own query, keys included, in the links they give."""
+        """The URL without them."""
         if not self._names or "?" not in url:
             return url
         parts = urlsplit(url)
         kept = [pair for pair in parts.query.split("&") if unquote_plus(pair.partition("=")[0]) not in self._names]
         return urlunsplit(parts._replace(query="&".join(kept)))
+
+    def scrub(self, body: bytes) -> bytes:
+        """The body with the credentials masked in the links it holds: what is kept of a page must not hold them.
+
+        Only `name=value` as it stands in a query is masked, so that data which happens to equal a short key stays.
+        """
+        for echo, masked in self._echoes:
+            if echo in body:
+                body = body.replace(echo, masked)
+        return body
+
+
+def _echoes(params: Sequence[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    """A parameter in every spelling that a JSON text may hold it in, with its masked form."""
+    found = {}
+    for name, value in params:
+        for written in (quote(value, safe=""), quote(value), quote_plus(value), value):
+            for spelt in (written, written.replace("/", "\\/")):
+                for label in (name, quote(name, safe="")):
+                    if value:
+                        found[f"{label}={spelt}".encode()] = f"{label}={MASK}".encode()
+    return sorted(found.items(), key=lambda pair: -len(pair[0]))
 
 
 def _headers(auth: Auth) -> tuple[tuple[str, str], ...]:

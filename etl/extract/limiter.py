@@ -1,31 +1,30 @@
 """Admission of requests: a declared rate, a concurrency that adapts to the server, and one pause for the whole source.
 
-The limit grows while that helps and shrinks when the server pushes back (AIMD with a latency guard, as Vector and
-Envoy do it): doubling each round trip until the first sign of trouble, then by one per round trip; a cut to 0.7 once
-per round trip on 429, 503 and timeouts. It grows only while it is used: when we are the bottleneck, more requests in
-flight would only wait in our own memory.
+A *permit* is the right to have a page on its way, from asking for it until the writer has taken it; a *turn* is the
+right to send one try now. The pause and the rate stand before every try, in the order of asking, so that nothing
+bursts out when a pause ends.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, suppress
+from datetime import timedelta
+from types import TracebackType
 from typing import Final
 
 from etl.errors import GaveUp
+from etl.extract.adaptive import AdaptiveLimit
 from etl.extract.retry import LONGEST_PAUSE_S
 from etl.model.events import SourcePaused
+from etl.model.instants import iso
 from etl.model.stream import Limits
 from etl.ports import Clock, Listener
 
-_START: Final = 8
-_CUT: Final = 0.7
-_SMOOTH: Final = 0.1
-_DRIFT: Final = 0.005
-_SLACK_S: Final = 0.02
-"""Latencies below this are our own scheduling; they say nothing about the server."""
+_SAME_PAUSE_S: Final = 0.02
+"""A pause that ends only so much later than the running one is the same pause, told by a second answer."""
+_LONGEST_TOLD_S: Final = 10 * 365 * 86400.0
 
 
 class SourceLimiter:
@@ -37,19 +36,15 @@ class SourceLimiter:
         self._source = source
         self._clock = clock
         self._listener = listener
-        self._cap = fixed or limits.concurrency
-        self._adapts = fixed is None
-        self._limit = float(fixed or min(_START, limits.concurrency))
+        self._adaptive = AdaptiveLimit(limits.concurrency, fixed=fixed)
         self._given = 0
+        self._sending = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._interval = 1 / limits.rate if limits.rate else 0.0
-        self._tolerance = self._interval * (limits.burst - 1)
-        self._next_at = 0.0
-        self._paused_until = 0.0
-        self._slow_start = True
-        self._latency = self._floor = 0.0
-        self._cut_at = float("-inf")
-        self.waited_s = 0.0
+        self._interval_s = 1 / limits.rate if limits.rate else 0.0
+        self._tolerance_s = self._interval_s * (max(limits.burst, 1) - 1)
+        self._next_at = float("-inf")
+        self._paused_until = float("-inf")
+        self._turns = asyncio.Lock()
 
     @property
     def in_flight(self) -> int:
@@ -59,68 +54,55 @@ class SourceLimiter:
     @property
     def limit(self) -> int:
         """How many permits may be out at once, at the moment."""
-        return int(self._limit)
+        return self._adaptive.limit
 
-    @asynccontextmanager
-    async def permit(self) -> AsyncIterator[None]:
+    def permit(self) -> AbstractAsyncContextManager[None]:
         """First come, first served; a cancelled wait leaves no trace."""
-        await self._take()
-        try:
-            yield
-        finally:
-            self._given -= 1
-            self._hand_on()
+        return _Permit(self)
 
     async def turn(self) -> None:
-        """Wait for the pause of the source to end and for a token of the declared rate. Called before every try."""
-        if self._interval:
-            now = self._clock.monotonic()
-            at = max(self._next_at, now - self._tolerance)
-            self._next_at = at + self._interval
-            await self._wait(at - now)
-        while (left := self._paused_until - self._clock.monotonic()) > 0:
-            await self._wait(left)
+        """Wait for the end of the pause and for a token of the declared rate. Called before every try.
+
+        Raises GaveUp while the source asks to be left alone for longer than a run waits.
+        """
+        if not self._interval_s and self._paused_until <= self._clock.monotonic():
+            return
+        async with self._turns:  # asyncio's lock is fair
+            while (wait_s := self._take_turn()) > 0:
+                await self._clock.sleep(wait_s)
 
     def pause(self, seconds: float, reason: str) -> None:
         """Hold every request of the source back for so many seconds from now.
 
         Raises GaveUp beyond a quarter of an hour: waiting longer is the schedule's business.
         """
-        if seconds > LONGEST_PAUSE_S:
-            raise GaveUp(
-                f"{self._source} asks to wait {seconds:,.0f} s ({reason})",
-                why=f"that is longer than a run waits, {LONGEST_PAUSE_S:,.0f} s",
-                hint="the next run goes on from here; ask less often, or lower limits.rate",
-            )
         until = self._clock.monotonic() + seconds
-        if until > self._paused_until + _SLACK_S:
-            self._paused_until = until
+        longer = until > self._paused_until + _SAME_PAUSE_S
+        self._paused_until = max(self._paused_until, until)
+        if seconds > LONGEST_PAUSE_S:
+            raise self._left_alone(seconds, reason)
+        if longer and seconds > 0:
             self._listener(SourcePaused(source=self._source, seconds=seconds, reason=reason))
 
+    def began(self) -> None:
+        """A try is sent; `ended` follows whatever becomes of it."""
+        self._sending += 1
+
+    def ended(self) -> None:
+        """The try that `began` is over."""
+        self._sending -= 1
+
     def answered(self, latency_s: float) -> None:
-        """A good answer after so many seconds to its first byte."""
-        if not self._floor:
-            self._latency = self._floor = latency_s
-        self._latency += (latency_s - self._latency) * _SMOOTH
-        # The floor follows slowly upwards: a server that became slower for good must not hold the limit down.
-        self._floor = min(latency_s, self._floor + (latency_s - self._floor) * _DRIFT)
-        if not self._adapts or self._given < self.limit or self.limit >= self._cap:
-            return
-        if self._latency > 2 * self._floor + _SLACK_S:
-            self._slow_start = False
-            return
-        self._limit = min(self._limit + (1.0 if self._slow_start else 1 / self._limit), float(self._cap))
+        """A good answer after so many seconds to its first byte. Called before `ended`."""
+        self._adaptive.answered(latency_s, used=self._sending >= self.limit)
         self._hand_on()
 
     def pushed_back(self) -> None:
-        """The server refused for load, or did not answer in time: cut once per round trip."""
-        now = self._clock.monotonic()
-        self._slow_start = False
-        if self._adapts and now - self._cut_at > max(self._latency, 0.1):
-            self._cut_at = now
-            self._limit = max(1.0, self._limit * _CUT)
+        """The server refused for load, or did not answer in time."""
+        self._adaptive.pushed_back(self._clock.monotonic())
 
-    async def _take(self) -> None:
+    async def take(self) -> None:
+        """Get a permit; `permit` returns it for you."""
         if self._given < self.limit and not self._waiting:
             self._given += 1
             return
@@ -131,10 +113,15 @@ class SourceLimiter:
         except asyncio.CancelledError:
             if place.done() and not place.cancelled():
                 self._given -= 1  # it was handed over in the same turn of the loop
-            else:
+            with suppress(ValueError):  # `_hand_on` drops cancelled places that it meets
                 self._waiting.remove(place)
             self._hand_on()
             raise
+
+    def give_back(self) -> None:
+        """Return what `take` got."""
+        self._given -= 1
+        self._hand_on()
 
     def _hand_on(self) -> None:
         while self._waiting and self._given < self.limit:
@@ -143,7 +130,42 @@ class SourceLimiter:
                 self._given += 1
                 place.set_result(None)
 
-    async def _wait(self, seconds: float) -> None:
-        if seconds > 0:
-            self.waited_s += seconds
-            await self._clock.sleep(seconds)
+    def _take_turn(self) -> float:
+        """Seconds to wait before asking again; 0 when the turn was taken."""
+        now = self._clock.monotonic()
+        paused_s = self._paused_until - now
+        if paused_s > LONGEST_PAUSE_S:
+            raise self._left_alone(paused_s, "asked for by an earlier answer")
+        if paused_s > 0:
+            return paused_s
+        if self._interval_s:
+            due = max(self._next_at, now - self._tolerance_s)
+            if due > now:
+                return due - now
+            self._next_at = due + self._interval_s
+        return 0.0
+
+    def _left_alone(self, seconds: float, reason: str) -> GaveUp:
+        until = self._clock.now() + timedelta(seconds=min(seconds, _LONGEST_TOLD_S))
+        return GaveUp(
+            f"{self._source} is rate limited until {iso(until.replace(microsecond=0))}",
+            why=f"{reason}; a run waits at most {LONGEST_PAUSE_S / 60:g} minutes",
+            hint="the next run goes on from what is committed; ask less often, or lower limits.rate",
+        )
+
+
+class _Permit:
+    """What `async with` holds; written out because it stands in the way of every page."""
+
+    __slots__ = ("_limiter",)
+
+    def __init__(self, limiter: SourceLimiter) -> None:
+        self._limiter = limiter
+
+    async def __aenter__(self) -> None:
+        await self._limiter.take()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._limiter.give_back()

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from urllib.parse import urljoin, urlsplit
+from typing import Final
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from etl.errors import ForeignHost
 from etl.model.stream import Source
 
-_PORTS = {"http": 80, "https": 443}
+_PORTS: Final = {"http": 80, "https": 443}
+_HOST_SIGNS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:[]")
+"""All that a host and a port are written with; anything else is where parsers disagree about where a URL leads."""
 
 Origin = tuple[str, str, int]
 
 
 def origin_of(url: str) -> Origin:
     """Scheme, host and port, with the scheme's default port filled in. Raises ValueError for a port that is none."""
-    parts = urlsplit(url)
-    return parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or _PORTS.get(parts.scheme.lower(), 0)
+    return _origin(urlsplit(url))
 
 
 class Origins:
@@ -32,45 +34,59 @@ class Origins:
 
         The same host over https instead of http is the source's own: credentials become safer, not less safe.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise self._foreign(url) from None
         place = (parts.scheme, parts.netloc)
-        if place not in self._known:
-            self._known[place] = self._decide(url)
-        return self._known[place]
+        known = self._known.get(place)
+        if known is None:
+            known = self._known[place] = self._decide(parts, url)
+        return known
 
     def resolve(self, link: str, base: str) -> str:
         """An absolute URL of a link that may be relative; raises ForeignHost for one that leaves the source."""
-        url = urljoin(base, link)
+        try:
+            url = urljoin(base, link.strip())
+        except ValueError:
+            raise self._foreign(link) from None
         self.is_own(url)
         return url
 
-    def _decide(self, url: str) -> bool:
+    def _decide(self, parts: SplitResult, url: str) -> bool:
         try:
-            origin = origin_of(url)
+            origin = _origin(parts)
         except ValueError:
             raise self._foreign(url) from None
+        if not _HOST_SIGNS.issuperset(parts.netloc):  # `user@` too: a link does not choose who we are
+            raise self._foreign(url)
         if origin == self.own:
             return True
         scheme, host, port = origin
         if self.own == ("http", host, 80) and (scheme, port) == ("https", 443):
             return True
-        if scheme in _PORTS and any(self._matches(allowed, origin) for allowed in self._allowed):
+        if scheme in _PORTS and any(_matches(allowed, origin) for allowed in self._allowed):
             return False
         raise self._foreign(url)
 
-    @staticmethod
-    def _matches(allowed: str, origin: Origin) -> bool:
-        if "://" in allowed:
-            return origin_of(allowed) == origin
-        host, _, port = allowed.partition(":")
-        return origin[1] == host.lower() and (not port or str(origin[2]) == port)
-
     def _foreign(self, url: str) -> ForeignHost:
-        parts = urlsplit(url)
-        place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        place = url.partition("?")[0].partition("#")[0]
+        scheme, _, rest = place.rpartition("://")
+        host = rest.partition("/")[0].rpartition("@")[2][:100]
         own = f"{self.own[0]}://{self.own[1]}:{self.own[2]}"
         return ForeignHost(
-            f"{self._source}: a link leads to {place}, away from {own}",
+            f"{self._source}: a link leads to {scheme}://{host}, away from {own}",
             why="credentials must not follow, and such a link may be an attack",
-            hint=f"if that host belongs to the API, add it: allow_hosts: [{parts.hostname or ''}]",
+            hint=f"if that host belongs to the API, add it: allow_hosts: [{host.partition(':')[0]}]",
         )
+
+
+def _origin(parts: SplitResult) -> Origin:
+    return parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or _PORTS.get(parts.scheme.lower(), 0)
+
+
+def _matches(allowed: str, origin: Origin) -> bool:
+    if "://" in allowed:
+        return origin_of(allowed) == origin
+    host, _, port = allowed.partition(":")
+    return origin[1] == host.lower() and (not port or str(origin[2]) == port)

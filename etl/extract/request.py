@@ -1,10 +1,13 @@
-"""From the request a strategy named to the bytes of an HTTP request: placeholders filled, values encoded."""
+"""From the request a strategy named to an HTTP request without credentials: placeholders filled, values encoded.
+
+What does not move is encoded once. `{start}` has two faces: a parameter that holds nothing else is left out while
+there is no start, since only then rows without a cursor value arrive; inside other text it must have a value.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
@@ -15,13 +18,14 @@ from etl.extract.origins import Origins
 from etl.model.instants import Cursor, CursorKind, to_micros
 from etl.model.page import PageRequest
 from etl.model.stream import Incremental, Source, Stream
-from etl.model.template import Template, render_body
+from etl.model.template import OMITTED, Body, Template, body_names, render_body
 from etl.ports import Clock
 
-_SAFE: Final = "-._~"
-"""RFC 3986 unreserved; a blank becomes %20 and never `+`, which OData servers refuse."""
 _KEPT_IN_NAMES: Final = "[]$:,"
 _EPOCH: Final = 0
+
+Values = Mapping[str, object]
+Pairs = tuple[tuple[str, Template], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,111 +42,172 @@ class RequestBuilder:
     """Renders the requests of one stream. `full` leaves out parameters that hold nothing but `{start}`."""
 
     def __init__(self, source: Source, stream: Stream, origins: Origins, clock: Clock, *, full: bool) -> None:
-        self._source = source
+        self._base_url = source.base_url
         self._stream = stream
-        self._template = stream.request
         self._origins = origins
         self._clock = clock
         self._full = full
-        own = {name.lower() for name, _ in self._template.headers}
+        self._bounded = _Content(stream)
+        self._unbounded = _Content(stream, without_start=True)
+        own = {name.lower() for name, _ in stream.request.headers}
         self._source_headers = tuple(pair for pair in source.headers if pair[0].lower() not in own)
 
     def build(self, request: PageRequest) -> Outgoing:
         """Raises ForeignHost for a link that leaves the source, DataRefused for a value no request can carry."""
         values = self._values(request)
-        content, kind = self._content(values)
-        headers = [*self._source_headers, *_headers(self._template.headers, values)]
-        if kind and not any(name.lower() == "content-type" for name, _ in headers):
-            headers.append(("Content-Type", kind))
-        return Outgoing(
-            method=self._template.method, url=self._url(request, values), headers=tuple(headers), content=content
-        )
-
-    def _url(self, request: PageRequest, values: Mapping[str, object]) -> str:
+        content = self._unbounded if self._full or request.window.start is None else self._bounded
+        url = self._path_url(values)
         if request.link is not None:
             # Verbatim: opaque links refuse the parameters of the first page beside their own.
-            return self._origins.resolve(request.link, self._first_url(values))
-        return self._first_url(values)
+            url = self._origins.resolve(request.link, url)
+        else:
+            query = content.query(values)
+            url = f"{url}{'&' if '?' in url else '?'}{query}" if query else url
+        return Outgoing(
+            method=self._stream.request.method,
+            url=url,
+            headers=(*self._source_headers, *content.headers(values)),
+            content=content.body(values),
+        )
 
-    def _first_url(self, values: Mapping[str, object]) -> str:
-        path = self._template.path.render_path(values)
+    def _path_url(self, values: Values) -> str:
+        template = self._stream.request.path
+        if not template.placeholders:
+            path: str | None = "".join(map(str, template.parts))
+        elif template.is_single and "://" in str(whole := template.render(values)):
+            return self._origins.resolve(str(whole), self._base_url)  # a URL from the data
+        else:
+            path = template.render_path(values)
+            self._refuse_escape(path)
         if path is None:
             raise DataRefused(f"{self._stream.id}: the path has a placeholder without a value")
         if "://" in path.partition("?")[0]:
-            url = self._origins.resolve(path, self._source.base_url)
-        else:
-            url = self._source.base_url + ("/" + path.lstrip("/") if path else "")
-        query = "&".join(_params(self._rendered_params(values)))
-        return url + (("&" if "?" in url else "?") + query if query else "")
+            return self._origins.resolve(path, self._base_url)
+        return f"{self._base_url}/{path.lstrip('/')}" if path else self._base_url
 
-    def _rendered_params(self, values: Mapping[str, object]) -> Iterable[tuple[str, object]]:
-        for name, template in self._template.params:
-            if not (self._without_start(values) and template.is_single and template.names == {"start"}):
-                yield name, template.render(values)
+    def _refuse_escape(self, path: str | None) -> None:
+        """A value such as `..` would climb out of the path that the configuration names."""
+        if path and not {".", ".."}.isdisjoint(path.partition("?")[0].split("/")):
+            raise DataRefused(f"{self._stream.id}: a value in the path is `.` or `..`", why="it would lead elsewhere")
 
-    def _without_start(self, values: Mapping[str, object]) -> bool:
-        return self._full or values["_unbounded"] is True
-
-    def _content(self, values: Mapping[str, object]) -> tuple[bytes | None, str]:
-        if self._template.form:
-            pairs = ((name, template.render(values)) for name, template in self._template.form)
-            return "&".join(_params(pairs)).encode(), "application/x-www-form-urlencoded"
-        if self._template.json is None:
-            return None, ""
-        filled = dict(values)
-        if self._without_start(values):
-            filled["start"] = None
-        return msgspec.json.encode(render_body(self._template.json, filled)), "application/json"
-
-    def _values(self, request: PageRequest) -> dict[str, object]:
+    def _values(self, request: PageRequest) -> Values:
         window, incremental = request.window, self._stream.incremental
         values: dict[str, object] = dict(window.variables)
-        values |= {
-            "page": request.page,
-            "offset": request.offset,
-            "size": request.size or self._stream.pages.size,
-            "cursor": request.cursor,
-            "_unbounded": window.start is None,
-        }
+        values["page"] = request.page
+        values["offset"] = request.offset
+        values["size"] = request.size or self._stream.pages.size
+        values["cursor"] = request.cursor
         if incremental is not None:
-            values["start"] = self._start(incremental, window.start)
+            values["start"] = _start(incremental, window.start)
             values["end"] = self._end(incremental, window.end)
         return values
 
-    def _start(self, incremental: Incremental, start: Cursor | None) -> object:
-        """Inside other text `{start}` must have a value, so an unbounded window takes the earliest one there is."""
-        bound = start if start is not None else incremental.start
-        if bound is None:
-            bound = "" if incremental.format.kind is CursorKind.TEXT else _EPOCH
-        return incremental.format.render(bound)
-
     def _end(self, incremental: Incremental, end: Cursor | None) -> object:
-        if incremental.format.kind is not CursorKind.INSTANT:
-            return None if end is None else incremental.format.render(end)
-        bound = int(end) if end is not None else self._now(incremental)
+        written = incremental.format
+        if end is None and written.kind is CursorKind.INSTANT:
+            end = to_micros(self._clock.now() - incremental.delay)
         # An inclusive API answers up to the end of the unit it is told: the last one that begins before the bound.
-        return incremental.format.render(bound - 1 if incremental.inclusive else bound)
-
-    def _now(self, incremental: Incremental) -> int:
-        now: datetime = self._clock.now()
-        return to_micros(now - incremental.delay)
+        if isinstance(end, int) and incremental.inclusive:
+            end -= 1
+        return None if end is None else written.render(end)
 
 
-def _headers(templates: Iterable[tuple[str, Template]], values: Mapping[str, object]) -> Iterable[tuple[str, str]]:
-    for name, template in templates:
-        value = template.render(values)
-        if value is None:
+class _Content:
+    """Query, headers and body of a stream's requests; without the parameters that hold only `{start}` if told so."""
+
+    def __init__(self, stream: Stream, *, without_start: bool = False) -> None:
+        request = stream.request
+        self._stream = stream.id
+        self._params = _encoded_names(_kept(request.params, without_start), _KEPT_IN_NAMES)
+        self._form = _encoded_names(_kept(request.form, without_start), "") if request.form else None
+        self._headers = _kept(request.headers, without_start)
+        self._json = _without_start(request.json) if without_start else request.json
+        self._has_json = request.json is not None
+        self._fixed_body = (
+            msgspec.json.encode(render_body(self._json, {})) if self._has_json and not body_names(self._json) else None
+        )
+        kind = "application/json" if self._has_json else "application/x-www-form-urlencoded" if request.form else ""
+        named = any(name.lower() == "content-type" for name, _ in request.headers)
+        self._content_type = (("Content-Type", kind),) if kind and not named else ()
+
+    def query(self, values: Values) -> str:
+        """Names and values percent-encoded; a blank is %20 and never `+`, which OData servers refuse."""
+        return "&".join(_filled(self._params, values))
+
+    def headers(self, values: Values) -> Iterable[tuple[str, str]]:
+        """Raises DataRefused for a value that would forge another header."""
+        yield from self._content_type
+        for name, template in self._headers:
+            value = template.render(values)
+            if value is None:
+                continue
+            text = _text(value)
+            if any(sign in text for sign in "\r\n\0"):
+                raise DataRefused(
+                    f"{self._stream}: a value for the header {name} holds a line break",
+                    why="it would forge another header",
+                )
+            yield name, text
+
+    def body(self, values: Values) -> bytes | None:
+        """JSON or a form, None without either."""
+        if self._form is not None:
+            return "&".join(_filled(self._form, values)).encode()
+        if not self._has_json or self._fixed_body is not None:
+            return self._fixed_body
+        rendered = render_body(self._json, values)
+        return None if rendered is OMITTED else msgspec.json.encode(rendered)
+
+
+def _start(incremental: Incremental, start: Cursor | None) -> object:
+    """Inside other text `{start}` must have a value, so an unbounded window takes the earliest one there is."""
+    bound = start if start is not None else incremental.start
+    if bound is None:
+        bound = "" if incremental.format.kind is CursorKind.TEXT else _EPOCH
+    return incremental.format.render(bound)
+
+
+def _holds_only_start(template: Template) -> bool:
+    return template.is_single and template.names == {"start"}
+
+
+def _kept(pairs: Pairs, without_start: bool) -> Pairs:
+    return tuple(pair for pair in pairs if not (without_start and _holds_only_start(pair[1])))
+
+
+def _without_start(body: Body) -> Body:
+    """The body without the members and elements that hold only `{start}`."""
+    if isinstance(body, Mapping):
+        return {name: _without_start(member) for name, member in body.items() if not _omits(member)}
+    if isinstance(body, tuple):
+        return tuple(_without_start(element) for element in body if not _omits(element))
+    return body
+
+
+def _omits(body: Body) -> bool:
+    return isinstance(body, Template) and _holds_only_start(body)
+
+
+def _encoded_names(pairs: Pairs, kept: str) -> tuple[tuple[str, Template | None], ...]:
+    """`name=` with the template of its value, or the whole pair and None where nothing moves."""
+    found: list[tuple[str, Template | None]] = []
+    for name, template in pairs:
+        label = quote(name, safe=kept) + "="
+        if template.names:
+            found.append((label, template))
+        else:
+            found.append((label + quote(_text(template.render({})), safe=""), None))
+    return tuple(found)
+
+
+def _filled(pairs: Iterable[tuple[str, Template | None]], values: Values) -> Iterable[str]:
+    for label, template in pairs:
+        if template is None:
+            yield label
             continue
-        text = _text(value)
-        if any(sign in text for sign in "\r\n\0"):
-            raise DataRefused(f"a value for the header {name} holds a line break", why="it would forge another header")
-        yield name, text
-
-
-def _params(pairs: Iterable[tuple[str, object]]) -> Iterable[str]:
-    for name, value in pairs:
+        value = template.render(values)
         if value is not None:
-            yield f"{quote(name, safe=_SAFE + _KEPT_IN_NAMES)}={quote(_text(value), safe=_SAFE)}"
+            yield label + quote(_text(value), safe="")
 
 
 def _text(value: object) -> str:

@@ -8,18 +8,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
 from etl.errors import AuthRefused, EtlError, RateLimited, RequestRefused, SourceUnavailable
+from etl.model.page import PageRequest
 
 LONGEST_PAUSE_S: Final = 15 * 60.0
 """A server that asks for more ends the run instead: the next schedule asks again."""
 
 _BASE_S: Final = 0.5
 _CAP_S: Final = 60.0
-_PASSING: Final = frozenset({408, 425, 500, 502, 503, 504, 507, 520, 521, 522, 523, 524, 529})
-_DRAFT = re.compile(r"(?P<name>limit|remaining|reset|r|t)\s*=\s*(?P<value>\d+)")
+_PASSING: Final = frozenset({408, 425})
+_EPOCH_FROM: Final = 1_000_000_000
+_EPOCH_MS_FROM: Final = 1_000_000_000_000
+_DRAFT = re.compile(r"\b(?P<name>limit|remaining|reset|r|t)\s*=\s*(?P<value>\d{1,15})\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,24 +60,28 @@ def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
     return seconds if 0 <= seconds < float("inf") else None
 
 
+@lru_cache(maxsize=64)
 def http_date(text: str) -> datetime | None:
     """An HTTP date as an aware instant, None for anything else."""
     try:
         parsed = parsedate_to_datetime(text)
-    except (TypeError, ValueError, IndexError):
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (TypeError, ValueError, IndexError, OverflowError):
         return None
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
 def quota_of(headers: Mapping[str, str], now: datetime) -> Quota | None:
-    """Read `X-RateLimit-*` and the `RateLimit` drafts; None when the answer has neither."""
+    """Read `X-RateLimit-*` and the `RateLimit` drafts; None when the answer has neither.
+
+    A reset told as a point in time is reckoned against the server's own clock, `now` where it tells none.
+    """
     for prefix in ("x-ratelimit-", "ratelimit-", "x-rate-limit-"):
-        remaining = _number(headers.get(prefix + "remaining"))
+        remaining = _whole(headers.get(prefix + "remaining"))
         if remaining is not None:
             return Quota(
-                remaining=int(remaining),
+                remaining=remaining,
                 limit=_whole(headers.get(prefix + "limit")),
-                reset_s=_until(_number(headers.get(prefix + "reset")), now),
+                reset_s=_until(_number(headers.get(prefix + "reset")), headers, now),
             )
     if "ratelimit" in headers:
         told = {found["name"]: int(found["value"]) for found in _DRAFT.finditer(headers["ratelimit"])}
@@ -94,7 +102,7 @@ def refusal(label: str, status: int, headers: Mapping[str, str], excerpt: str, n
     if status == HTTPStatus.TOO_MANY_REQUESTS or (status == HTTPStatus.FORBIDDEN and (wait is not None or exhausted)):
         asked = wait if wait is not None else (quota.reset_s if quota is not None and exhausted else None)
         return RateLimited(what, why=why, reason=str(status), retry_after_s=asked)
-    if status in _PASSING:
+    if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return SourceUnavailable(what, why=why, reason=str(status), retry_after_s=wait)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return AuthRefused(
@@ -103,6 +111,27 @@ def refusal(label: str, status: int, headers: Mapping[str, str], excerpt: str, n
     return RequestRefused(what, status=status, why=why, hint=_HINTS.get(status, ""))
 
 
+def is_past_end(request: PageRequest, refused: RequestRefused) -> bool:
+    """Whether a refusal only says that the list ended before this page.
+
+    Not at a round number of rows: APIs that list at most 1,000 or 10,000 rows of one query refuse the page after them
+    with the same words, and there the list does not end. The hint of such an error says so.
+    """
+    if not request.may_be_past_end or refused.status not in _PAST_THE_END:
+        return False
+    depth = request.ordinal * request.stride
+    if refused.status in _AMBIGUOUS and depth and depth % _ROUND_DEPTH == 0:
+        refused.hint = (
+            f"it was asked for the rows after {depth:,}: many APIs list no more of one query; "
+            "say so with pages: {cap: ...} and read it in windows with incremental.step"
+        )
+        return False
+    return True
+
+
+_PAST_THE_END: Final = frozenset({204, 400, 404, 410, 416, 422})
+_AMBIGUOUS: Final = frozenset({400, 422})
+_ROUND_DEPTH: Final = 1_000
 _HINTS: Final = {
     404: "is `path` right, and is base_url the API's and not its documentation's?",
     400: "the API did not understand the request; compare `params` with its documentation",
@@ -127,11 +156,14 @@ def _number(text: str | None) -> float | None:
 
 def _whole(text: str | None) -> int | None:
     number = _number(text)
-    return None if number is None else int(number)
+    return int(number) if number is not None and abs(number) < 2**63 else None
 
 
-def _until(reset: float | None, now: datetime) -> float | None:
-    """A reset is told as an epoch (GitHub) or as seconds from now (most others)."""
-    if reset is None or reset < 0:
+def _until(reset: float | None, headers: Mapping[str, str], now: datetime) -> float | None:
+    """A reset is told as an epoch in seconds (GitHub) or milliseconds, or as seconds from now (most others)."""
+    if reset is None or not 0 <= reset < float("inf"):
         return None
-    return max(0.0, reset - now.timestamp()) if reset > 1_000_000_000 else reset
+    if reset <= _EPOCH_FROM:
+        return reset
+    served = http_date(headers.get("date", "")) or now
+    return max(0.0, (reset / 1000 if reset > _EPOCH_MS_FROM else reset) - served.timestamp())

@@ -35,28 +35,39 @@ def refuse_if_paged(stream: Stream, page: Page) -> None:
 
 
 def _sign(page: Page) -> tuple[str, str] | None:
+    """What was found, and the line that goes with it."""
     if "next" in page.response.links:
         return "a Link header with rel=next", "pages: link"
-    body = json.loads(page.response.body)
-    for prefix, level in _levels(body):
-        for name in _LINKS:
-            if isinstance(level.get(name), str) and level[name]:
-                return f"{prefix}{name} holds a link", f"pages: {{link: {prefix}{name}}}"
-        for name in _CURSORS:
-            if level.get(name):
-                return f"{prefix}{name} holds a cursor", f"pages: {{cursor: {prefix}{name}}}, and {{cursor}} in params"
-        for name in _MORE:
-            if level.get(name) is True:
-                return f"{prefix}{name} is true", f"pages: {{..., while: {prefix}{name}}}"
-        for name in _TOTALS:
-            total = level.get(name)
-            if isinstance(total, int) and not isinstance(total, bool) and total > page.facts.count:
-                return (
-                    f"{prefix}{name} tells {total:,} rows, {page.facts.count:,} came",
-                    f"pages: {{number: 1, total_rows: {prefix}{name}}}, and {{page}} in params",
-                )
+    for prefix, level in _levels(json.loads(page.response.body)):
+        found = _chain_sign(prefix, level) or _total_sign(prefix, level, page.facts.count)
+        if found is not None:
+            return found
     if page.facts.count in _ROUND:
         return f"exactly {page.facts.count} rows came", "how the API pages"
+    return None
+
+
+def _chain_sign(prefix: str, level: Mapping[str, object]) -> tuple[str, str] | None:
+    for name in _LINKS:
+        if isinstance(level.get(name), str) and level[name]:
+            return f"{prefix}{name} holds a link", f"pages: {{link: {prefix}{name}}}"
+    for name in _CURSORS:
+        if level.get(name):
+            return f"{prefix}{name} holds a cursor", f"pages: {{cursor: {prefix}{name}}}, and {{cursor}} in params"
+    for name in _MORE:
+        if level.get(name) is True:
+            return f"{prefix}{name} is true", f"pages: {{..., while: {prefix}{name}}}"
+    return None
+
+
+def _total_sign(prefix: str, level: Mapping[str, object], count: int) -> tuple[str, str] | None:
+    for name in _TOTALS:
+        total = level.get(name)
+        if isinstance(total, int) and not isinstance(total, bool) and total > count:
+            return (
+                f"{prefix}{name} tells {total:,} rows, {count:,} came",
+                f"pages: {{number: 1, total_rows: {prefix}{name}}}, and {{page}} in params",
+            )
     return None
 
 

@@ -75,28 +75,31 @@ def merge(
     """Compare a batch with what is stored. `keys` are those of `batch_keys`; a key that comes twice is sent once."""
     winners = _winners(pages, keys, ordinal, upper)
     rows: list[Row] = []
-    lines: list[Line] = []
+    inserted, updated = [0] * len(pages), [0] * len(pages)
     for number, page in enumerate(pages):
         block = page.block
         seq = sequence(ordinal, page)
         tails = _tails(page, seq, with_cursor=with_cursor)
-        inserted = updated = 0
         for index, key in enumerate(keys[number]):
-            if winners is not None and winners[key] != (number, index):
+            place, counted = ((number, index), number) if winners is None else winners[key]
+            if place != (number, index):
                 continue
             old = stored.get(key)
             if old is None:
-                inserted += 1
+                inserted[counted] += 1
             elif old[0] == block.hashes[index] or not is_newer(
                 (None, block.cursors[index] if with_cursor else None, seq), old, upper
             ):
                 continue
             else:
-                updated += 1
+                updated[counted] += 1
             rows.append(block.rows[index] + tails[index])
-        unchanged = len(block.rows) - inserted - updated
-        lines.append(Line(page=page, inserted=inserted, updated=updated, unchanged=unchanged))
-    return Merge(rows=rows, lines=lines)
+    return Merge(rows=rows, lines=[_line(*each) for each in zip(pages, inserted, updated, strict=True)])
+
+
+def _line(page: Page, inserted: int, updated: int) -> Line:
+    unchanged = len(page.block.rows) - inserted - updated
+    return Line(page=page, inserted=inserted, updated=updated, unchanged=unchanged)
 
 
 def _tails(page: Page, seq: int, *, with_cursor: bool) -> list[Row]:
@@ -108,17 +111,24 @@ def _tails(page: Page, seq: int, *, with_cursor: bool) -> list[Row]:
 
 def _winners(
     pages: Sequence[Page], keys: Sequence[Sequence[Key]], ordinal: int, upper: Cursor | None
-) -> dict[Key, tuple[int, int]] | None:
-    """Page and index of the newest version of every key, None when no key comes twice."""
+) -> dict[Key, tuple[tuple[int, int], int]] | None:
+    """Page and index of the newest version of every key, and the page it is counted with; None when no key comes twice.
+
+    A page that was read again for a proof counts a row only when no other page of the batch has it.
+    """
     total = sum(map(len, keys))
     if len(set().union(*keys)) == total:
         return None
     best: dict[Key, tuple[Version, tuple[int, int]]] = {}
+    counted: dict[Key, int] = {}
     for number in sorted(range(len(pages)), key=lambda number: pages[number].response.seq):
         seq, cursors = sequence(ordinal, pages[number]), pages[number].block.cursors
+        again = pages[number].request.attempt > 0
         for index, key in enumerate(keys[number]):
             version: Version = (None, cursors[index], seq)
             found = best.get(key)
             if found is None or is_newer(version, found[0], upper):
                 best[key] = (version, (number, index))
-    return {key: place for key, (_, place) in best.items()}
+                if not again:
+                    counted[key] = number
+    return {key: (place, counted.get(key, place[0])) for key, (_, place) in best.items()}

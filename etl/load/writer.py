@@ -187,15 +187,19 @@ class TableWriter:
 
 
 def _counts(lines: Sequence[Line]) -> Counts:
+    """As `ledger_sums` counts: a page read again for a proof brings only what it found new or changed."""
     failed = sum(len(line.page.failed_tries) for line in lines)
+    firsts = [line for line in lines if not line.page.request.attempt]
+    inserted, updated = sum(line.inserted for line in lines), sum(line.updated for line in lines)
+    unchanged, rejected = sum(line.unchanged for line in firsts), sum(len(line.page.rejects) for line in firsts)
     return Counts(
-        pages=len(lines),
+        pages=len(firsts),
         requests=len(lines) + failed,
         retries=failed,
-        fetched=sum(line.page.facts.count for line in lines),
-        inserted=sum(line.inserted for line in lines),
-        updated=sum(line.updated for line in lines),
-        unchanged=sum(line.unchanged for line in lines),
-        rejected=sum(len(line.page.rejects) for line in lines),
+        fetched=inserted + updated + unchanged + rejected,
+        inserted=inserted,
+        updated=updated,
+        unchanged=unchanged,
+        rejected=rejected,
         bytes=sum(line.page.response.wire_bytes for line in lines),
     )

@@ -98,6 +98,8 @@ class PageFacts:
     max_cursor: Cursor | None = None
     min_cursor: Cursor | None = None
     future_rows: int = 0
+    order_broken: str = ""
+    """Where the page contradicts the declared order, in one line; empty when it holds or cannot be checked."""
     outside_rows: int = 0
     """Rows outside the window's bounds; above zero the server ignored the filter or includes its bound."""
 

@@ -20,7 +20,7 @@ from etl.normalize.evolution import evolved, settled
 from etl.normalize.fields import Fields, Leaves, Path
 from etl.normalize.layout import Layout, key_text
 from etl.normalize.listing import Listing
-from etl.normalize.observed import cursor_facts, key_facts
+from etl.normalize.observed import cursor_facts, key_facts, order_fact
 from etl.normalize.shell import Shell
 from etl.normalize.storage import Dialect
 from etl.normalize.surrogates import Originals, without_lone_surrogates
@@ -252,8 +252,13 @@ class StreamDecoder:
             **key_facts(texts, response.body, has_key=bool(self._fields.key)),
             **cursor_facts(block.cursors, request.window, self.upper_bound),
             **self._selections.facts(values, response),
+            order_broken=self._order_broken(block),
         )
         return Page(request=request, response=response, facts=facts, block=block, rejects=rejects)
+
+    def _order_broken(self, block: RowBlock) -> str:
+        order, places = self._stream.order, self._layout.order
+        return order_fact(block.rows, places, descending=order.descending) if order and places else ""
 
 
 def _restored(rejects: tuple[Reject, ...], drafts: list[Draft], originals: Originals) -> tuple[Reject, ...]:

@@ -14,7 +14,7 @@ import msgspec
 
 from etl.model.instants import Cursor
 from etl.model.page import Row
-from etl.model.schema import TableSchema
+from etl.model.schema import ColumnType, TableSchema
 from etl.model.stream import Stream
 from etl.normalize.conversion import Convert, Misfit, converter
 from etl.normalize.naming import EXTRA, is_compilable
@@ -22,6 +22,11 @@ from etl.normalize.storage import Dialect, Store, cursor_reader, store
 
 encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 """Numbers with the same value give the same text, so that a column that widens keeps its hashes."""
+
+
+_ORDERED: Final = {
+    ColumnType.BIGINT, ColumnType.DOUBLE, ColumnType.NUMERIC, ColumnType.TIMESTAMP, ColumnType.DATE,
+}  # fmt: skip
 
 
 class Layout:
@@ -49,6 +54,20 @@ class Layout:
         self.hashed = tuple(place for place, column in enumerate(schema.columns) if not column.volatile)
         self.hash_type = _hash_type([schema.columns[place].name for place in self.hashed])
         self.extra = names.get(EXTRA)
+        self.order = self._order_places(stream)
+
+    def _order_places(self, stream: Stream) -> tuple[int, ...]:
+        """The columns of the declared order, as long as their values may be compared with less-than; empty otherwise.
+
+        Text is compared only where its owner declares the binary collation: others sort by rules nobody told us.
+        """
+        order = stream.order
+        if order is None:
+            return ()
+        places = [self.index.get(path) for path in order.by]
+        comparable = _ORDERED | ({ColumnType.TEXT} if order.binary_collation else set())
+        known = [place for place in places if place is not None and self.schema.columns[place].type in comparable]
+        return tuple(known) if len(known) == len(places) else ()
 
     def value(self, place: int, raw: bytes | None) -> object:
         """The column's value of a literal. Raises Misfit or Refused."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from hashlib import blake2b
+from itertools import pairwise
 from typing import Any
 
 from etl.model.instants import Cursor
+from etl.model.page import Row
 from etl.model.window import Window
 
 
@@ -37,3 +40,22 @@ def cursor_facts(cursors: Sequence[Cursor | None], window: Window, upper_bound: 
     if not (window.covers(low) and window.covers(high)):
         facts["outside_rows"] = sum(not window.covers(cursor) for cursor in present)
     return facts
+
+
+def order_fact(rows: Sequence[Row], places: Sequence[int], *, descending: bool) -> str:
+    """Where rows stand against the declared order, as a line; empty when they do not.
+
+    `places` are the columns of the order whose values may be compared; a row with a null there is passed over.
+    """
+    if len(places) == 1:
+        values = [row[places[0]] for row in rows if row[places[0]] is not None]
+    else:
+        values = [key for key in (tuple(row[place] for place in places) for row in rows) if None not in key]
+    stands = operator.ge if descending else operator.le
+    try:
+        if all(map(stands, values, values[1:])):
+            return ""
+        worst = next((one, two) for one, two in pairwise(values) if not stands(one, two))
+    except TypeError:  # numbers that SQLite keeps as text beside numbers: nothing can be said
+        return ""
+    return f"{worst[1]!r} came after {worst[0]!r}"

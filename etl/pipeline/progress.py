@@ -119,4 +119,7 @@ def _inheriting(request: PageRequest, following: Iterable[PageRequest]) -> Itera
     """Successors belong to the same pass as the page that named them."""
     if not request.attempt:
         return iter(following)
-    return (replace(named, attempt=request.attempt, purpose=request.purpose) for named in following)
+    return (
+        named if named.attempt else replace(named, attempt=request.attempt, purpose=request.purpose)
+        for named in following
+    )

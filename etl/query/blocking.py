@@ -10,7 +10,10 @@ T = TypeVar("T")
 
 
 async def blocking(work: Callable[[], T], cancel: Callable[[], None]) -> T:
-    """Run `work` in a thread. On cancellation `cancel` stops it, and its end is awaited: what it uses may be closed then."""
+    """Run `work` in a thread.
+
+    On cancellation `cancel` stops it, and its end is awaited: what it uses may be closed then.
+    """
     task = asyncio.ensure_future(asyncio.to_thread(work))
     try:
         return await asyncio.shield(task)

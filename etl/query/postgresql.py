@@ -37,7 +37,11 @@ def open_postgresql(url: URL, label: str, *, timeout_s: float, clock: Clock) -> 
             psycopg.connect(target, application_name="everypage query", connect_timeout=10, options="-c timezone=UTC")
         ) as connection:
             connection.read_only = True
-            yield PostgresqlEngine(connection, label, timeout_s, clock)
+            engine = PostgresqlEngine(connection, label, timeout_s, clock)
+            try:
+                yield engine
+            finally:
+                engine.end()
     except psycopg.Error as error:
         raise refused(error, label) from error
 
@@ -50,14 +54,15 @@ class PostgresqlEngine:
         self._label = label
         self._timeout_s = timeout_s
         self._clock = clock
+        self._cursor: psycopg.ServerCursor[tuple[Any, ...]] | None = None
 
     def run(self, statement: Statement, parameters: Mapping[str, object]) -> Result:
         """Declare the cursor for the statement, in a transaction of its own."""
         budget = TimeBudget(self._timeout_s, self._clock)
-        self._connection.rollback()
+        self.end()
         with self._step(budget):
             self._drop_power()
-        cursor = self._connection.cursor(_NAME, scrollable=False)
+        cursor = self._cursor = self._connection.cursor(_NAME, scrollable=False)
         text = statement.pyformat if parameters else statement.text
         with self._step(budget):
             cursor.execute(text.encode(), dict(parameters) or None)
@@ -70,16 +75,20 @@ class PostgresqlEngine:
             self._connection.cancel_safe(timeout=5.0)
 
     def _rows(self, cursor: psycopg.ServerCursor[tuple[Any, ...]], budget: TimeBudget) -> Iterator[tuple[Any, ...]]:
-        try:
-            while True:
-                with self._step(budget):
-                    rows = cursor.fetchmany(_CHUNK)
-                yield from rows
-                if len(rows) < _CHUNK:
-                    return
-        finally:
-            if not self._connection.closed:
-                self._connection.rollback()
+        while True:
+            with self._step(budget):
+                rows = cursor.fetchmany(_CHUNK)
+            yield from rows
+            if len(rows) < _CHUNK:
+                return
+
+    def end(self) -> None:
+        """Close the cursor and roll its transaction back."""
+        cursor, self._cursor = self._cursor, None
+        with suppress(psycopg.Error):  # a connection that is lost has ended both already
+            if cursor is not None:
+                cursor.close()
+            self._connection.rollback()
 
     def _drop_power(self) -> None:
         """A superuser's functions write files and run programs, whatever the transaction: ask as somebody else."""

@@ -41,10 +41,17 @@ def open_sqlite(path: Path, label: str, *, timeout_s: float, clock: Clock) -> It
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # reads the file for the first time
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
             connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+            _prepare_table_functions(connection)
             connection.set_authorizer(_authorize)
             yield SqliteEngine(connection, label, timeout_s, clock)
     except sqlite3.Error as error:
         raise refused(error, label) from error
+
+
+def _prepare_table_functions(connection: sqlite3.Connection) -> None:
+    """Use them once: the first use declares a table in memory, which the authorizer could not tell from a write."""
+    for name in ("json_each", "json_tree", *(f"pragma_{pragma}" for pragma in sorted(_PRAGMAS))):
+        connection.execute(f"SELECT 1 FROM {name}('null') LIMIT 0").close()  # noqa: S608 - constant names
 
 
 def _authorize(action: int, first: str | None, second: str | None, _schema: str | None, _inner: str | None) -> int:
@@ -110,7 +117,7 @@ class SqliteEngine:
         name = str(getattr(error, "sqlite_errorname", None) or "")
         if name.startswith("SQLITE_INTERRUPT"):
             return budget.spent()
-        if name.startswith(("SQLITE_AUTH", "SQLITE_READONLY", "SQLITE_PERM")):
+        if name.startswith(("SQLITE_AUTH", "SQLITE_READONLY", "SQLITE_PERM")) or "not authorized" in str(error):
             return UsageError("etl query only reads", why=str(error), hint="write a SELECT")
         if not name or name.startswith(_MISTAKES):
             return UsageError("the statement cannot be run", why=str(error))

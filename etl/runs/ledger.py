@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -104,10 +105,13 @@ class StreamLedger:
         """Write the ledger lines of pages, their failed tries and their rejects.
 
         A page that has its line already keeps the old one, with its tries and rejects doubled by nobody: ask
-        `committed` first when a COMMIT's outcome was unknown.
+        `committed` first when a COMMIT's outcome was unknown. A page that was read again for a proof leaves those of
+        its rejects that its generation has not kept yet.
         """
         now = self._clock.now()
         form = self._form
+        if any(line.page.rejects and line.page.request.attempt for line in lines):
+            lines = await self._without_known_rejects(connection, lines)
         await connection.exec_driver_sql(self._insert_pages, [form.page(line, now) for line in lines])
         tries = [values for line in lines for values in form.tries(line)]
         if tries:
@@ -115,6 +119,34 @@ class StreamLedger:
         rejects = [values for line in lines for values in form.rejects(line, now)]
         if rejects:
             await connection.exec_driver_sql(self._insert_rejects, rejects)
+
+    async def _without_known_rejects(self, connection: AsyncConnection, lines: Sequence[Line]) -> Sequence[Line]:
+        """Pages read for the first time keep all their rejects, the others what is new."""
+        again = [line for line in lines if line.page.request.attempt]
+        known = {reject.raw for line in lines if not line.page.request.attempt for reject in line.page.rejects}
+        known |= await self._kept_rejects(connection, [reject.raw for line in again for reject in line.page.rejects])
+        cleaned = []
+        for line in lines:
+            rejects = line.page.rejects
+            if line.page.request.attempt:
+                rejects = tuple(reject for reject in rejects if reject.raw not in known)
+                known.update(reject.raw for reject in rejects)
+            cleaned.append(replace(line, page=replace(line.page, rejects=rejects)))
+        return cleaned
+
+    async def _kept_rejects(self, connection: AsyncConnection, raws: Sequence[bytes]) -> set[bytes]:
+        """Which of these the runs of the generation have kept."""
+        rejects, streams = state.rejects, state.run_streams
+        ours = select(streams.c.ordinal).where(
+            streams.c.generation == self._generation, streams.c.stream == self._stream
+        )
+        found: set[bytes] = set()
+        for low in range(0, len(raws), _CHUNK):
+            query = select(rejects.c.raw).where(
+                rejects.c.ordinal.in_(ours), rejects.c.raw.in_(raws[low : low + _CHUNK])
+            )
+            found.update(bytes(raw) for raw in (await connection.execute(query)).scalars())
+        return found
 
     async def committed(self, connection: AsyncConnection, lines: Sequence[Line]) -> set[int]:
         """The indices of those `lines` whose page already has its line in the ledger."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from etl.db import state
@@ -14,24 +14,52 @@ from etl.model.run import Counts
 
 
 async def counts(connection: AsyncConnection, ordinal: int, *, deleted: int = 0) -> Counts:
-    """The sums over the ledger lines and failed tries of one stream run."""
-    pages, tries = state.pages, state.failed_tries
-    names = ("items", "inserted", "updated", "unchanged", "rejected", "bytes")
-    sums = (func.coalesce(func.sum(pages.c[name]), 0).label(name) for name in names)
-    row = (await connection.execute(select(func.count().label("pages"), *sums).where(pages.c.ordinal == ordinal))).one()
+    """The sums over the ledger lines and failed tries of one stream run.
+
+    Requests and bytes count everything that was sent. A page that was read again for a proof brings nothing but the
+    rows it found new or changed, and rejects nobody had seen: `fetched` is the sum of what became of the items.
+    """
+    tries = state.failed_tries
     failed = (
         await connection.execute(select(func.count()).select_from(tries).where(tries.c.ordinal == ordinal))
     ).scalar_one()
+    return await _sums(connection, state.pages.c.ordinal == ordinal, failed=failed, deleted=deleted)
+
+
+async def generation_counts(connection: AsyncConnection, stream: str, generation: str) -> Counts:
+    """The same over every run of a generation: what the whole reading brought. Failed tries are not told."""
+    pages = state.pages
+    return await _sums(connection, (pages.c.generation == generation) & (pages.c.stream == stream))
+
+
+async def _sums(connection: AsyncConnection, mine: ColumnElement[bool], *, failed: int = 0, deleted: int = 0) -> Counts:
+    pages = state.pages
+    is_first = pages.c.attempt == 0
+    sums: dict[str, ColumnElement[int]] = {
+        "pages": case((is_first, 1), else_=0),
+        "unchanged": case((is_first, pages.c.unchanged), else_=0),
+        **{name: pages.c[name] for name in ("inserted", "updated", "rejected", "bytes")},
+    }
+    query = select(
+        func.count().label("lines"), *(func.coalesce(func.sum(each), 0).label(name) for name, each in sums.items())
+    )
+    row = (await connection.execute(query.where(mine))).one()
+    inserted, updated, unchanged, rejected = (
+        int(row.inserted),
+        int(row.updated),
+        int(row.unchanged),
+        int(row.rejected),
+    )
     return Counts(
-        pages=row.pages,
-        requests=row.pages + failed,
+        pages=int(row.pages),
+        requests=row.lines + failed,
         retries=failed,
-        fetched=int(row.items),
-        inserted=int(row.inserted),
-        updated=int(row.updated),
-        unchanged=int(row.unchanged),
+        fetched=inserted + updated + unchanged + rejected,
+        inserted=inserted,
+        updated=updated,
+        unchanged=unchanged,
         deleted=deleted,
-        rejected=int(row.rejected),
+        rejected=rejected,
         bytes=int(row.bytes),
     )
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import insert, select, update
@@ -19,72 +18,17 @@ from etl.db import state
 from etl.db.database import Database
 from etl.model.instants import Cursor, CursorKind
 from etl.model.run import Counts, RunKind, RunStatus, RunTrigger
-from etl.model.verdict import Verdict
 from etl.ports import Clock
 from etl.runs import generation, ledger_sums, stale
-from etl.runs.coverage import Interval, extend
+from etl.runs.coverage import extend
 from etl.runs.cursors import cursor_text, new_run_id
 from etl.runs.generation import OpenGeneration
 from etl.runs.lease import check_token, release
 from etl.runs.ledger import StreamLedger
-from etl.runs.watermark import Watermark, WatermarkStep, advance, load, show, store
+from etl.runs.stream_run import Ending, Finished, StreamRun
+from etl.runs.watermark import Watermark, advance, load, show, store
 
 __all__ = ["Ending", "Finished", "OpenGeneration", "RunStore", "StreamRun"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamRun:
-    """One stream of one run. `ordinal` is the high half of every `_etl_seq` it writes.
-
-    `watermark` is the one of the stream itself (member `""`), `watermarks` has it for every member.
-    """
-
-    run_id: str
-    ordinal: int
-    stream: str
-    kind: RunKind
-    generation: str
-    resumed: bool
-    token: int
-    cursor_kind: CursorKind
-    watermarks: Mapping[str, Watermark]
-    started_at: datetime
-
-    @property
-    def watermark(self) -> Cursor | None:
-        """The stored watermark at the beginning, None before the first."""
-        mark = self.watermarks.get("")
-        return None if mark is None else mark.value
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """How a stream's reading ended, for the finalising transaction.
-
-    `upper_bound` is U; a resumed generation uses the smallest of its runs. `steps` name what each member has seen
-    (empty: the watermark does not move), `read` the intervals by member for the coverage.
-    """
-
-    status: RunStatus
-    exit_code: int
-    seconds: float
-    verdict: Verdict | None = None
-    reason: str = ""
-    hint: str = ""
-    error_code: str = ""
-    upper_bound: datetime | None = None
-    total_rows: int | None = None
-    deleted: int = 0
-    steps: Sequence[WatermarkStep] = ()
-    read: Mapping[str, Sequence[Interval]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
-    """What the finalising transaction stored: the sums over the ledger, and the watermark as people read it."""
-
-    counts: Counts
-    watermark: str | None
 
 
 class RunStore:
@@ -223,9 +167,9 @@ class RunStore:
             return await load(connection, stream)
 
     async def counts(self, run: StreamRun) -> Counts:
-        """The sums over what the run has committed so far."""
+        """The sums over what the run's generation has committed so far: a resumed reading is weighed as a whole."""
         async with self._database.read() as connection:
-            return await ledger_sums.counts(connection, run.ordinal)
+            return await ledger_sums.generation_counts(connection, run.stream, run.generation)
 
     async def finish_stream(self, run: StreamRun, ending: Ending) -> Finished:
         """The finalising transaction: token, counters, verdict, watermark, coverage, release of the lease.

@@ -34,10 +34,15 @@ class Seen:
     lowest_total: int | None = None
     highest_total: int | None = None
 
-    def add(self, request: PageRequest, facts: PageFacts) -> None:
-        """One page of this pass."""
+    def add(self, request: PageRequest, facts: PageFacts, overlap: int) -> None:
+        """One page of this pass; its first `overlap` rows are the last ones of the page before.
+
+        Past their end some servers answer the first or the last page again: that is an end, and no rows.
+        """
+        if request.may_be_past_end and facts.digest and facts.digest in self._ends():
+            facts = replace(facts, count=0, key_digests=b"")
         self.pages += 1
-        self.items += facts.count
+        self.items += max(facts.count - overlap, 0) if request.ordinal else facts.count
         self.keyless += facts.count - len(facts.key_digests) // 8
         self.add_total(facts)
         if request.ordinal >= self.end_ordinal:
@@ -46,6 +51,9 @@ class Seen:
             self.first = (request, facts)
         if facts.count and (self.last is None or request.ordinal >= self.last[0].ordinal):
             self.last = (request, facts)
+
+    def _ends(self) -> set[bytes]:
+        return {end[1].digest for end in (self.first, self.last) if end is not None}
 
     def add_total(self, facts: PageFacts) -> None:
         """A total counts wherever it is told, on probes too."""
@@ -59,7 +67,8 @@ class Seen:
 class CheapChecks:
     """The proof port for lists without a proof: numbered and offset lists, chains, and single pages."""
 
-    def __init__(self, paging: Paging, *, has_key: bool) -> None:
+    def __init__(self, paging: Paging, *, has_key: bool, overlap: int = 0) -> None:
+        self._overlap = overlap
         self._paging = paging
         self._has_key = has_key
         self._seen = Seen()
@@ -76,9 +85,25 @@ class CheapChecks:
             return
         if request.attempt // 2 != self._pass:
             self._pass, self._seen, self._probed, self._moved = request.attempt // 2, Seen(), False, []
-        self._seen.add(request, facts)
+        self._seen.add(request, facts, self._overlap)
         if request.ordinal + 1 >= self._paging.max_pages:
             self._capped = True
+
+    def saw_total(self, facts: PageFacts) -> None:
+        """A page that belongs to a proof and to no pass: only what it says of the whole list counts."""
+        self._seen.add_total(facts)
+
+    @property
+    def has_next_pass(self) -> bool:
+        """Whether the budget allows another reading of the whole list."""
+        return self._pass + 1 < MAX_PASSES
+
+    def next_pass(self) -> Sequence[PageRequest]:
+        """The request that begins another reading of the whole list; empty when the budget is spent."""
+        first = self._seen.first
+        if first is None or not self.has_next_pass:
+            return ()
+        return [replace(first[0], purpose=Purpose.REPAIR, attempt=(self._pass + 1) * 2)]
 
     def probes(self) -> Sequence[PageRequest]:
         """The first and the last page once more, where pages can be asked for by number."""
@@ -111,11 +136,8 @@ class CheapChecks:
 
     def repairs(self) -> Sequence[PageRequest]:
         """The whole list once more while the checks disagree: what moved is unknown without a declared order."""
-        first = self._seen.first
         numbered = self._paging.kind in (PagesKind.NUMBER, PagesKind.OFFSET)
-        if self._agrees or first is None or not numbered or self._pass + 1 >= MAX_PASSES or self._seen.pages < 2:
-            return ()
-        return [replace(first[0], purpose=Purpose.REPAIR, attempt=(self._pass + 1) * 2)]
+        return () if self._agrees or not numbered or self._seen.pages < 2 else self.next_pass()
 
     def _compare(self, request: PageRequest, facts: PageFacts) -> None:
         self._seen.add_total(facts)

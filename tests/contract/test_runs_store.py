@@ -96,6 +96,41 @@ async def test_counters_are_the_sums_over_the_ledger(desk, clock):
     )
 
 
+async def test_a_page_read_again_counts_as_a_request_but_not_as_a_page(desk):
+    """A list of 1,000 was reported as 1,020 fetched: the probes of its first and last page were counted as pages."""
+    run = await desk.begin()
+    await desk.commit(
+        run,
+        replace(line(1, [1, 2, 3]), inserted=2, unchanged=1),
+        replace(line(1, [1, 2, 3, 4], attempt=1), inserted=1, updated=1, unchanged=2),
+    )
+    finished = await desk.store.finish_stream(run, ending())
+    assert finished.counts == Counts(pages=1, requests=2, fetched=5, inserted=3, updated=1, unchanged=1)
+
+
+async def test_a_reject_that_a_probe_meets_again_is_kept_once(desk, database):
+    """`etl rejects list` showed a bad item on the first page twice. What only the second reading shows is kept."""
+    run = await desk.begin()
+    bad = Reject(index=0, reason="no number", path="total", raw=b'{"id": 9}', key="9")
+    late = replace(bad, raw=b'{"id": 10}', key="10")
+    await desk.commit(run, line(1, [1], rejects=(bad,)), line(1, [1], attempt=1, rejects=(bad,)))
+    await desk.commit(run, line(1, [1], attempt=2, rejects=(bad, late)), line(2, [2], attempt=2, rejects=(late,)))
+    kept = await stored(database, state.rejects)
+    finished = await desk.store.finish_stream(run, ending())
+    assert [row.raw for row in kept] == [bad.raw, late.raw]
+    assert (finished.counts.rejected, finished.counts.requests, finished.counts.pages) == (2, 4, 1)
+
+
+async def test_expectations_are_weighed_over_the_whole_generation(desk):
+    """A resumed run that fetched only the rest was called incomplete for `expect.min_rows`."""
+    crashed = await desk.begin()
+    await desk.commit(crashed, line(1, [1, 2, 3]))
+    resumed = await desk.begin()
+    await desk.commit(resumed, line(2, [4]))
+    assert (await desk.store.counts(resumed)).fetched == 4
+    assert (await desk.store.finish_stream(resumed, ending())).counts.fetched == 1
+
+
 async def test_a_page_has_one_line_however_often_it_is_recorded(desk, database):
     """A repeated transaction after an unknown COMMIT must not double a page."""
     run = await desk.begin()

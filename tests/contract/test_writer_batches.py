@@ -193,6 +193,25 @@ async def test_a_key_that_comes_several_times_in_a_batch_is_counted_once(databas
     assert await rows(database, "SELECT * FROM ledger ORDER BY position") == [("3", 0, 0, 2), ("5", 2, 0, 0)]
 
 
+async def test_a_page_read_again_for_a_proof_counts_only_what_it_finds(database):
+    """A list of three rows came to 3 fetched, not 6: the probe's rows count where they were read first."""
+    first = a_page([(1, "a"), (2, "b"), (3, "c")], seq=1)
+    probe = a_page([(1, "a"), (2, "B"), (4, "d")], seq=2, attempt=1)
+    events = await write(database, [first, probe])
+    assert counts(events) == Counts(pages=1, requests=2, fetched=4, inserted=4)
+    assert await rows(database, "SELECT id, name FROM shop_orders ORDER BY id") == [
+        (1, "a"), (2, "B"), (3, "c"), (4, "d"),
+    ]  # fmt: skip
+    assert await rows(database, "SELECT inserted, updated, unchanged FROM ledger") == [(3, 0, 0), (1, 0, 2)]
+
+
+async def test_a_probe_in_a_batch_of_its_own_counts_what_changed_meanwhile(database):
+    """fetched = inserted + updated + unchanged + rejected, whatever was read twice."""
+    await write(database, [a_page([(1, "a"), (2, "b")], seq=1)])
+    events = await write(database, [a_page([(1, "a"), (2, "B"), (3, "c")], seq=2, attempt=1)], table=PLAIN)
+    assert counts(events) == Counts(pages=0, requests=1, fetched=2, inserted=1, updated=1)
+
+
 async def test_an_older_answer_that_arrives_late_changes_nothing(database):
     """Across batches of one run the request started later wins."""
     await write(database, [a_page([(1, "new")], seq=5)])
@@ -273,7 +292,7 @@ async def test_a_table_without_key_takes_every_row(database):
     decoder = GrowingDecoder(schema)
     pages = [a_page([("x",), ("x",)], schema=schema), a_page([("x",)], schema=schema, attempt=1, seq=1)]
     events = await write(database, pages, decoder=decoder)
-    assert counts(events) == Counts(pages=2, requests=2, fetched=3, inserted=2, unchanged=1)
+    assert counts(events) == Counts(pages=1, requests=2, fetched=2, inserted=2)
     assert await rows(database, "SELECT v FROM shop_orders") == [("x",), ("x",)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import reduce
@@ -17,7 +17,9 @@ from etl.model.run import Counts, RunResult, RunStatus, StreamResult
 _TITLES: Final = (
     "stream", "pages", "fetched", "inserted", "updated", "unchanged", "rejected", "watermark", "verdict",
 )  # fmt: skip
-_NUMBERS: Final = frozenset(range(1, 7))
+_NUMBERS: Final = frozenset(_TITLES[1:7])
+_DROPPED_FIRST: Final = ("watermark", "pages", "fetched", "unchanged", "reason", "rejected", "updated", "inserted")
+"""What a narrow terminal does without, in this order; `reason` is what follows the verdict."""
 _SHOWN_COUNTS: Final = (
     "pages", "requests", "retries", "fetched", "inserted", "updated", "unchanged", "deleted", "rejected",
 )  # fmt: skip
@@ -68,6 +70,8 @@ def _stream_object(result: StreamResult) -> dict[str, Any]:
     }
 
 
+_INDENT: Final = "  "
+
 Told = tuple[str, str | None]
 """A line and its colour."""
 
@@ -81,26 +85,53 @@ def summary(session: Session, result: RunResult) -> list[Told]:
     told: list[Told] = [(f"{head}  {seconds(result.seconds)}  run {result.run_id}", "green" if good else "red")]
     if not result.streams:
         return told
-    rows = [_row(session, stream) for stream in result.streams]
-    width = shutil.get_terminal_size().columns
-    told.extend((f"  {line}"[:width], None) for line in table(_TITLES, rows, right=_NUMBERS))
+    told.extend((line, None) for line in _fitting(session, result.streams))
     told.append((_sums(session, result), None))
     told.extend(_causes(session, result.streams))
     told.extend(_hints(session, result))
     return told
 
 
-def _row(session: Session, result: StreamResult) -> tuple[str, ...]:
+def _fitting(session: Session, streams: Sequence[StreamResult]) -> list[str]:
+    """The table, without its least important columns where the terminal is too narrow. Nothing is ever cut."""
+    width = _width(session)
+    gone: set[str] = set()
+    for name in ("", *_DROPPED_FIRST):
+        gone.add(name)
+        titles = [title for title in _TITLES if title not in gone]
+        cells = [_cells(session, stream, reason="reason" not in gone) for stream in streams]
+        numbers = frozenset(index for index, title in enumerate(titles) if title in _NUMBERS)
+        lines = table(titles, [[row[title] for title in titles] for row in cells], right=numbers)
+        if width is None or max(map(len, lines)) + len(_INDENT) <= width:
+            break
+    return [_INDENT + line for line in lines]
+
+
+def _width(session: Session) -> int | None:
+    """Columns of the terminal that stderr is; None for a file or a pipe, which have no edge."""
+    if not session.err.isatty():
+        return None
+    given = session.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    try:
+        return os.get_terminal_size(session.err.fileno()).columns or None
+    except OSError:
+        return None
+
+
+def _cells(session: Session, result: StreamResult, *, reason: bool) -> dict[str, str]:
+    """One stream by the titles of the table."""
     counts, marks = result.counts, session.marks
     verdict = f"{marks.of(result.verdict, result.exit_code)} {result.verdict or result.status}"
-    reason = f": {session.printable(result.reason, 120)}" if result.reason else ""
-    numbers = (counts.pages, counts.fetched, counts.inserted, counts.updated, counts.unchanged, counts.rejected)
-    return (
-        session.printable(result.stream, 40),
-        *(f"{number:,}" for number in numbers),
-        instant(session.printable(result.watermark, 40)) if result.watermark else marks.dash,
-        verdict + reason,
-    )
+    if reason and result.reason:
+        verdict += f": {session.printable(result.reason, 120)}"
+    return {
+        "stream": session.printable(result.stream, 40),
+        **{title: f"{getattr(counts, title):,}" for title in _NUMBERS},
+        "watermark": instant(session.printable(result.watermark, 40)) if result.watermark else marks.dash,
+        "verdict": verdict,
+    }
 
 
 def _sums(session: Session, result: RunResult) -> str:
@@ -112,7 +143,7 @@ def _sums(session: Session, result: RunResult) -> str:
 
 
 def _causes(session: Session, results: Sequence[StreamResult]) -> list[Told]:
-    """The reason in full, for streams that did not end well: the table may have cut it."""
+    """The reason in full, for streams that did not end well: the table may have left it out."""
     told: list[Told] = []
     for result in results:
         told.extend((f"  schema: {session.printable(change)}", None) for change in result.schema_changes)

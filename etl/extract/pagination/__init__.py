@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from etl.extract.pagination.bracketed import BracketedPages
 from etl.extract.pagination.chain import CursorPages, LinkPages
 from etl.extract.pagination.guards import Guarded
 from etl.extract.pagination.numbered import NumberedPages
+from etl.extract.pagination.overlapping import OverlappingPages
 from etl.extract.pagination.single import SinglePage
-from etl.model.stream import PagesKind, Stream
+from etl.model.stream import PagesKind, ProofMode, Stream
 from etl.ports import Pages
 
 __all__ = ["strategy"]
@@ -24,10 +26,21 @@ def _bare(stream: Stream) -> Pages:
         case PagesKind.NONE | PagesKind.UNDECLARED:
             return SinglePage()
         case PagesKind.NUMBER | PagesKind.OFFSET:
-            return NumberedPages(stream.pages)
+            return _numbered(stream)
         case PagesKind.CURSOR:
             return CursorPages(stream.id, stream.pages)
         case PagesKind.LINK:
             return LinkPages(stream.id, stream.pages)
         case kind:
             assert_never(kind)
+
+
+def _numbered(stream: Stream) -> Pages:
+    """Pages are asked for in the way that the proof of the stream needs."""
+    match stream.proof:
+        case ProofMode.COVERAGE:
+            return OverlappingPages(stream.pages)
+        case ProofMode.BRACKET:
+            return BracketedPages(stream.id, stream.pages)
+        case _:
+            return NumberedPages(stream.id, stream.pages)

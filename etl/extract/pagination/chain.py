@@ -32,12 +32,16 @@ class CursorPages:
             if facts.more:
                 raise _contradiction(self._stream, request, "next cursor")
             return ()
-        repeats = cursor == request.cursor
-        if repeats and (self._paging.until_repeat or (self._paging.inclusive and facts.count <= 1)):
+        if cursor == request.cursor and (self._paging.until_repeat or self._is_inclusive_end(facts)):
             return ()
         return (
             PageRequest(window=request.window, position=_position(cursor), ordinal=request.ordinal + 1, cursor=cursor),
         )
+
+    def _is_inclusive_end(self, facts: PageFacts) -> bool:
+        """An inclusive keyset ends with the row it began with; a full page of one cursor can never be left again."""
+        size = self._paging.size
+        return self._paging.inclusive and (facts.count <= 1 or (size is not None and facts.count < size))
 
 
 class LinkPages:

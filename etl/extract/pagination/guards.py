@@ -1,4 +1,8 @@
-"""What every strategy gets for free: chains that lead in a circle, pages that repeat, and a bound on their number."""
+"""What every strategy gets for free: chains that lead in a circle, pages that repeat, and a bound on their number.
+
+At `max_pages` nothing more is named; `request.ordinal + 1 >= max_pages` is how the proof knows, and calls the window
+incomplete.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from etl.errors import PagingLoop
-from etl.model.page import PageFacts, PageRequest
+from etl.model.page import PageFacts, PageRequest, Purpose
 from etl.model.stream import PagesKind, Stream
 from etl.model.window import Window
 from etl.ports import Pages
@@ -17,7 +21,8 @@ class _Walk:
     """What was seen of one chain in one pass."""
 
     named: set[int] = field(default_factory=set)
-    digests: set[bytes] = field(default_factory=set)
+    digests: dict[bytes, int] = field(default_factory=dict)
+    """The ordinal of the first page with these keys."""
     last_digest: bytes = b""
 
 
@@ -35,15 +40,17 @@ class Guarded:
         return self._pages.first(window)
 
     def following(self, request: PageRequest, facts: PageFacts) -> Iterable[PageRequest]:
-        """Raises PagingLoop in a chain; a numbered list without a total ends at a repeated page."""
+        """Raises PagingLoop in a chain; a numbered list ends at a repeated page where nobody promised more."""
+        if request.purpose is Purpose.PROBE:
+            return ()
         named = self._pages.following(request, facts)
         if self._chained:
             return self._step(request, facts, tuple(named))
-        if request.planned or (
-            request.ordinal == 0 and (facts.total_rows is not None or facts.total_pages is not None)
-        ):
-            return (page for page in named if page.ordinal < self._stream.pages.max_pages)
-        return self._untold(request, facts, named)
+        told = facts.total_rows is not None or facts.total_pages is not None
+        is_promised = request.ordinal + 1 < request.planned or (request.ordinal == 0 and told)
+        if not is_promised and self._repeats(request, facts):
+            return ()
+        return (page for page in named if page.ordinal < self._stream.pages.max_pages)
 
     def _step(self, request: PageRequest, facts: PageFacts, named: tuple[PageRequest, ...]) -> Iterable[PageRequest]:
         key = (request.window, request.attempt)
@@ -59,17 +66,24 @@ class Guarded:
             raise self._loop(request, f"it leads to {named[0].position[:80]}, where the chain has been")
         return named
 
-    def _untold(self, request: PageRequest, facts: PageFacts, named: Iterable[PageRequest]) -> Iterable[PageRequest]:
+    def _repeats(self, request: PageRequest, facts: PageFacts) -> bool:
         """Beyond their end some servers answer the last page, or the first, for ever."""
+        if not facts.count or not facts.digest:
+            return False
         walk = self._walks.setdefault((request.window, request.attempt), _Walk())
-        if facts.count and facts.digest and facts.digest in walk.digests:
-            return ()
-        walk.digests.add(facts.digest)
-        return [page for page in named if page.ordinal < self._stream.pages.max_pages]
+        seen = walk.digests.setdefault(facts.digest, request.ordinal)
+        if seen == 0 and request.ordinal == 1 and not request.planned:
+            raise PagingLoop(
+                f"{self._stream.id}: {request.position} holds the same items as the first page",
+                why="it seems that the API does not look at the number of the page",
+                hint="compare the parameter that holds {page} or {offset} with the API's documentation; if the list "
+                "really ends there, declare pages.total_rows, while or until",
+            )
+        return seen != request.ordinal
 
     def _loop(self, request: PageRequest, why: str) -> PagingLoop:
         return PagingLoop(
             f"{self._stream.id}: {request.position[:80]} leads in a circle",
             why=why,
-            hint="is the cursor sent where the API expects it? some APIs restart at the first row for an unknown one",
+            hint="is the cursor sent where the API expects it? some APIs begin anew for a cursor they do not know",
         )

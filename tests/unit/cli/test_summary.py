@@ -51,8 +51,17 @@ def session(**shared: object) -> Session:
     return made
 
 
-def told(result: RunResult) -> list[str]:
-    return [line for line, _ in summary(session(), result)]
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def told(result: RunResult, columns: int | None = None) -> list[str]:
+    """The lines of a summary: in a file, or on a terminal of so many columns."""
+    made = session()
+    if columns is not None:
+        made.environ, made.err = {"COLUMNS": str(columns)}, Terminal()
+    return [line for line, _ in summary(made, result)]
 
 
 def test_the_object_has_exactly_the_promised_keys() -> None:
@@ -84,10 +93,8 @@ def test_the_object_has_exactly_the_promised_keys() -> None:
     }
 
 
-def test_the_summary_has_a_line_a_stream_and_a_next_step(monkeypatch) -> None:
+def test_the_summary_has_a_line_a_stream_and_a_next_step() -> None:
     """Counts, watermark, verdict and its reason."""
-    monkeypatch.setenv("COLUMNS", "200")
-
     lines = told(run(GOOD))
 
     assert lines[0] == "ok github  succeeded  29.3 s  run 01JDB7Q4"
@@ -100,16 +107,35 @@ def test_the_summary_has_a_line_a_stream_and_a_next_step(monkeypatch) -> None:
     assert lines[4] == 'Next  etl query "select * from github_issues limit 10"'
 
 
-def test_a_stream_that_ended_badly_has_its_cause_in_full(monkeypatch) -> None:
-    """The table may cut a reason, the line below does not; a line break stays visible."""
-    monkeypatch.setenv("COLUMNS", "60")
-
-    lines = told(run(GOOD, BAD))
+def test_a_stream_that_ended_badly_has_its_cause_in_full() -> None:
+    """Whatever the table left out is in the line below it; a line break stays visible."""
+    lines = told(run(GOOD, BAD), columns=60)
 
     assert max(map(len, lines[1:4])) <= 60
     assert "x github.labels: capped at 1,000\\nrows" in lines
     assert "  hint  use windows" in lines
     assert "  code  E-INCOMPLETE" in lines
+
+
+def test_a_file_gets_the_whole_table() -> None:
+    """The table was cut to 80 columns where stderr is a pipe: the verdict, last in the line, was gone."""
+    lines = told(run(GOOD))
+
+    assert len(lines[2]) > 120
+    assert lines[2].endswith("verified: 60,771 of 60,771")
+
+
+def test_a_narrow_terminal_drops_columns_and_cuts_none() -> None:
+    """The watermark goes first, stream and verdict stay however narrow it is."""
+    assert told(run(GOOD), columns=200)[1].split()[-2:] == ["watermark", "verdict"]
+    assert told(run(GOOD), columns=110)[1].split() == [
+        "stream", "pages", "fetched", "inserted", "updated", "unchanged", "rejected", "verdict",
+    ]  # fmt: skip
+    assert told(run(GOOD), columns=60)[1:3] == [
+        "  stream         inserted  updated  rejected  verdict",
+        "  github.issues       412    1,093         0  ok verified",
+    ]
+    assert told(run(GOOD), columns=10)[1:3] == ["  stream         verdict", "  github.issues  ok verified"]
 
 
 def test_rejects_and_interruptions_have_their_own_next_step() -> None:

@@ -1,5 +1,7 @@
 """Coverage is disjoint, in order, and keeps the strongest verdict."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,6 +62,6 @@ def test_every_point_keeps_its_strongest_verdict(intervals):
         return max(found, key=lambda v: v.strength, default=None)
 
     merged = merge(intervals)
-    assert all(left.high <= right.low for left, right in zip(merged, merged[1:], strict=False))
+    assert all(left.high <= right.low for left, right in pairwise(merged))
     for point in range(-1, 14):
         assert verdict_at(point, merged) == verdict_at(point, intervals)

@@ -1,0 +1,215 @@
+"""One try: a request goes out signed, and its answer comes back whole and checked, or as an error that says why.
+
+Redirects are followed here and not by a library: each step asks anew where credentials may go.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+from urllib.parse import urljoin
+
+import httpx
+
+from etl import __version__
+from etl.errors import MalformedPage, RequestRefused, SourceFailed, SourceUnavailable
+from etl.extract.auth import Signer
+from etl.extract.body import read_body
+from etl.extract.limiter import SourceLimiter
+from etl.extract.origins import Origins
+from etl.extract.request import Outgoing
+from etl.extract.retry import LONGEST_PAUSE_S, http_date, quota_of, refusal
+from etl.extract.transport import failure_words, is_dead_connection
+from etl.model.events import QuotaSeen
+from etl.model.page import Response
+from etl.model.secret import Redactor
+from etl.model.stream import Source
+from etl.ports import Clock, Listener
+
+_REDIRECTS: Final = 5
+_EXCERPT: Final = 200
+_REDIRECTING: Final = frozenset({301, 302, 303, 307, 308})
+_BRINGS_A_PAGE: Final = frozenset({200, 201, 203})
+_BOM: Final = b"\xef\xbb\xbf"
+_DEFAULT_HEADERS: Final = {
+    "user-agent": ("User-Agent", f"everypage/{__version__}"),
+    "accept": ("Accept", "application/json"),
+    "accept-encoding": ("Accept-Encoding", "gzip, identity"),
+    "cache-control": ("Cache-Control", "no-cache"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """What every request of a source needs."""
+
+    source: Source
+    transport: httpx.AsyncBaseTransport
+    limiter: SourceLimiter
+    origins: Origins
+    signer: Signer
+    clock: Clock
+    listener: Listener
+    redactor: Redactor
+    rng: random.Random
+
+
+class DeadConnection(Exception):
+    """The server had closed a kept connection before it saw the request."""
+
+    def as_error(self) -> SourceUnavailable:
+        """What it is when it happens again."""
+        return SourceUnavailable(f"{self.args[0]}: the server closed the connection", reason="disconnected")
+
+
+class Exchange:
+    """Sends the requests of one source."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+
+    def address(self, url: str) -> str:
+        """A URL as it may be shown and stored."""
+        return self._wiring.redactor(self._wiring.signer.strip(url))
+
+    async def answer(self, outgoing: Outgoing, seq: int) -> Response:
+        """One answer below 300, redirects within the source followed.
+
+        Raises TryAgain, SourceFailed, TooLarge or DeadConnection. Has no deadline of its own.
+        """
+        clock = self._wiring.clock
+        for _ in range(_REDIRECTS + 1):
+            began = Response(status=0, headers={}, body=b"", url="", started_at=clock.now(), seq=seq)
+            started = clock.monotonic()
+            answer = await self._send(outgoing)
+            first_byte_s = clock.monotonic() - started
+            try:
+                status, headers = answer.status_code, self._headers(answer)
+                if status in _REDIRECTING and "location" in headers:
+                    outgoing = self._redirected(outgoing, status, headers["location"])
+                    continue
+                body, wire_bytes = await self._body(outgoing, answer, headers)
+            finally:
+                await answer.aclose()
+            self._judge(outgoing, status, headers, body)
+            return replace(
+                began,
+                status=status,
+                headers=headers,
+                body=body,
+                url=self.address(outgoing.url),
+                links=self._links(answer, outgoing.url) if "link" in headers else {},
+                served_at=http_date(headers.get("date", "")),
+                seconds=clock.monotonic() - started,
+                first_byte_s=first_byte_s,
+                wire_bytes=wire_bytes,
+            )
+        raise SourceFailed(f"{self._label(outgoing)}: more than {_REDIRECTS} redirects")
+
+    async def _send(self, outgoing: Outgoing) -> httpx.Response:
+        wiring = self._wiring
+        own = wiring.origins.is_own(outgoing.url)
+        given = (*outgoing.headers, *wiring.signer.headers) if own else ()
+        names = {name.lower() for name, _ in given}
+        headers = [pair for name, pair in _DEFAULT_HEADERS.items() if name not in names]
+        url = wiring.signer.sign(outgoing.url) if own else outgoing.url
+        try:
+            request = httpx.Request(
+                outgoing.method,
+                url,
+                headers=[(name.encode(), value.encode()) for name, value in (*headers, *given)],
+                content=outgoing.content,
+            )
+        except (httpx.InvalidURL, UnicodeError):
+            raise SourceFailed(
+                f"{self._label(outgoing)} cannot be sent", why="it holds signs that no URL and no header may hold"
+            ) from None
+        try:
+            return await wiring.transport.handle_async_request(request)
+        except httpx.HTTPError as error:
+            if is_dead_connection(error):
+                raise DeadConnection(self._label(outgoing)) from error
+            raise self._unavailable(outgoing, error) from error
+
+    def _redirected(self, outgoing: Outgoing, status: int, location: str) -> Outgoing:
+        """303 asks for a GET, whatever was sent (RFC 9110 15.4.4); the others repeat the request."""
+        url = self._wiring.origins.resolve(location, outgoing.url)
+        if status == 303:
+            return replace(outgoing, method="GET", url=url, content=None)
+        return replace(outgoing, url=url)
+
+    async def _body(self, outgoing: Outgoing, answer: httpx.Response, headers: Mapping[str, str]) -> tuple[bytes, int]:
+        assert isinstance(answer.stream, httpx.AsyncByteStream)
+        cap = self._wiring.source.limits.body
+        try:
+            body, wire_bytes = await read_body(answer.stream, headers.get("content-encoding", ""), cap)
+        except httpx.HTTPError as error:
+            raise self._unavailable(outgoing, error) from error
+        return self._wiring.signer.scrub(body.removeprefix(_BOM)), wire_bytes
+
+    def _judge(self, outgoing: Outgoing, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        """Raises what an answer that is no page means; looks at the quota of one that is."""
+        if status >= 400:
+            raise refusal(self._label(outgoing), status, headers, self._excerpt(body), self._wiring.clock.now())
+        if status not in _BRINGS_A_PAGE:
+            raise RequestRefused(f"{self._label(outgoing)} answered {status}, which brings no page", status=status)
+        self._look_at_quota(headers)
+        if body.lstrip()[:1] == b"<":
+            # A login or error page with status 200 is no empty page.
+            kind = headers.get("content-type", "no content type")
+            raise MalformedPage(
+                f"{self._label(outgoing)} answered with markup instead of JSON ({kind})",
+                why=f"the answer begins: {self._excerpt(body)}",
+                hint="a login or error page: look at auth and base_url",
+                reason="not-json",
+            )
+
+    def _look_at_quota(self, headers: Mapping[str, str]) -> None:
+        """Stop before the server has to say no. A pause that no run waits for is left to the answer after this one."""
+        wiring, now = self._wiring, self._wiring.clock.now()
+        quota = quota_of(headers, now)
+        if quota is None:
+            return
+        reset_s = quota.reset_s
+        reset_at = None if reset_s is None or reset_s > 366 * 86400 else now + timedelta(seconds=reset_s)
+        wiring.listener(
+            QuotaSeen(
+                source=wiring.source.name,
+                remaining=max(quota.remaining, 0),
+                limit=quota.limit,
+                reset_at=reset_at,
+            )
+        )
+        if quota.remaining <= 0 and reset_s is not None and 0 < reset_s <= LONGEST_PAUSE_S:
+            wiring.limiter.pause(reset_s, "rate limit used up")
+
+    def _headers(self, answer: httpx.Response) -> dict[str, str]:
+        headers = dict(answer.headers.items())
+        if not self._wiring.signer.signs_urls:
+            return headers
+        scrub = self._wiring.signer.scrub
+        return {name: scrub(value.encode()).decode() for name, value in headers.items()}
+
+    def _links(self, answer: httpx.Response, url: str) -> dict[str, str]:
+        strip = self._wiring.signer.strip
+        return {rel: strip(urljoin(url, link["url"])) for rel, link in answer.links.items() if rel and "url" in link}
+
+    def _unavailable(self, outgoing: Outgoing, error: httpx.HTTPError) -> SourceUnavailable:
+        reason, words = failure_words(error)
+        hint = "is the server running, and is base_url right?" if reason in ("connect", "dns") else ""
+        return SourceUnavailable(
+            f"{self._label(outgoing)}: {words}",
+            why=self._wiring.redactor(str(error))[:_EXCERPT],
+            hint=hint,
+            reason=reason,
+        )
+
+    def _label(self, outgoing: Outgoing) -> str:
+        return f"{outgoing.method} {self.address(outgoing.url)}"
+
+    def _excerpt(self, body: bytes) -> str:
+        text = body[: 4 * _EXCERPT].decode("utf-8", "replace")
+        return self._wiring.redactor(" ".join(text.split()))[:_EXCERPT]

@@ -1,0 +1,68 @@
+"""One stream of one run, as values: what it begins with, how it ends, and what the end stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from etl.model.instants import Cursor, CursorKind
+from etl.model.run import Counts, RunKind, RunStatus
+from etl.model.verdict import Verdict
+from etl.runs.coverage import Interval
+from etl.runs.watermark import Watermark, WatermarkStep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamRun:
+    """One stream of one run. `ordinal` is the high half of every `_etl_seq` it writes.
+
+    `watermark` is the one of the stream itself (member `""`), `watermarks` has it for every member.
+    """
+
+    run_id: str
+    ordinal: int
+    stream: str
+    kind: RunKind
+    generation: str
+    resumed: bool
+    token: int
+    cursor_kind: CursorKind
+    watermarks: Mapping[str, Watermark]
+    started_at: datetime
+
+    @property
+    def watermark(self) -> Cursor | None:
+        """The stored watermark at the beginning, None before the first."""
+        mark = self.watermarks.get("")
+        return None if mark is None else mark.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a stream's reading ended, for the finalising transaction.
+
+    `upper_bound` is U; a resumed generation uses the smallest of its runs. `steps` name what each member has seen
+    (empty: the watermark does not move), `read` the intervals by member for the coverage.
+    """
+
+    status: RunStatus
+    exit_code: int
+    seconds: float
+    verdict: Verdict | None = None
+    reason: str = ""
+    hint: str = ""
+    error_code: str = ""
+    upper_bound: datetime | None = None
+    total_rows: int | None = None
+    deleted: int = 0
+    steps: Sequence[WatermarkStep] = ()
+    read: Mapping[str, Sequence[Interval]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """What the finalising transaction stored: the sums over the ledger, and the watermark as people read it."""
+
+    counts: Counts
+    watermark: str | None
