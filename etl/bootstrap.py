@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from etl.db.database import Database, open_database
+from etl.db.engines import busy_timeout_from
 from etl.db.tables import load_schema
 from etl.extract import SourceClient, open_source, strategy
 from etl.load.writer import TableWriter
@@ -46,7 +47,8 @@ async def open_app(
     time = clock or SystemClock()
     settings = load(config, environ=environ)
     url = database_url(database, environ, settings.project, config, settings.redactor)
-    async with open_database(url, clock=time) as opened:
+    patience_s = busy_timeout_from(environ)
+    async with open_database(url, clock=time, busy_timeout_s=patience_s) as opened:
         before = await opened.revision()
         await opened.migrate()
         plugs = _Plugs(settings=settings, database=opened, clock=time, listener=listener)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,9 +16,24 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
 
 from etl.db.address import Address
 from etl.db.refusals import refused
-from etl.errors import DatabaseRefused, OperatorError
+from etl.errors import DatabaseRefused, OperatorError, UsageError
 
 _READERS = 4
+BUSY_TIMEOUT_S = 30.0
+
+
+def busy_timeout_from(environ: Mapping[str, str]) -> float:
+    """`ETL_BUSY_TIMEOUT` in seconds, 30 by default. Raises UsageError when it is no number above zero."""
+    text = environ.get("ETL_BUSY_TIMEOUT", "").strip()
+    if not text:
+        return BUSY_TIMEOUT_S
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise UsageError(f"ETL_BUSY_TIMEOUT is {text!r}", why="it has to be a number of seconds above zero")
+    return seconds
 
 
 def sqlite_engines(address: Address, busy_timeout_s: float) -> tuple[AsyncEngine, AsyncEngine]:

@@ -7,11 +7,12 @@ import socket
 from datetime import datetime
 
 import psutil
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from etl.db import state
 from etl.model.run import RunStatus
+from etl.runs import ledger_sums
 
 _REASON = "the process ended without a word; what it had committed is saved"
 
@@ -19,11 +20,7 @@ _REASON = "the process ended without a word; what it had committed is saved"
 async def end_stale_streams(connection: AsyncConnection, stream: str, token: int, now: datetime) -> None:
     """Call every run of the stream interrupted that is `running` under another token than the current one."""
     table = state.run_streams
-    await connection.execute(
-        update(table)
-        .where(table.c.stream == stream, table.c.status == RunStatus.RUNNING.value, table.c.token != token)
-        .values(status=RunStatus.INTERRUPTED.value, reason=_REASON, finished_at=now)
-    )
+    await _interrupt(connection, (table.c.stream == stream) & (table.c.token != token), now)
 
 
 async def end_dead_runs(connection: AsyncConnection, now: datetime) -> None:
@@ -37,8 +34,14 @@ async def end_dead_runs(connection: AsyncConnection, now: datetime) -> None:
         return
     ended = {"status": RunStatus.INTERRUPTED.value, "finished_at": now}
     await connection.execute(update(runs).where(runs.c.run_id.in_(dead)).values(**ended))
-    await connection.execute(
-        update(streams)
-        .where(streams.c.run_id.in_(dead), streams.c.status == RunStatus.RUNNING.value)
-        .values(reason=_REASON, **ended)
-    )
+    await _interrupt(connection, streams.c.run_id.in_(dead), now)
+
+
+async def _interrupt(connection: AsyncConnection, which: ColumnElement[bool], now: datetime) -> None:
+    """End what is `running` among these, with the counters of what it had committed."""
+    table = state.run_streams
+    query = select(table.c.ordinal).where(which, table.c.status == RunStatus.RUNNING.value)
+    for ordinal in (await connection.execute(query)).scalars().all():
+        totals = ledger_sums.columns(await ledger_sums.counts(connection, ordinal))
+        ended = {"status": RunStatus.INTERRUPTED.value, "reason": _REASON, "finished_at": now}
+        await connection.execute(update(table).where(table.c.ordinal == ordinal).values(**ended, **totals))

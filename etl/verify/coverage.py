@@ -19,7 +19,7 @@ from etl.verify.order import OrderWatch
 
 _DIGEST = 8
 _TRIES_A_GAP = 8
-"""Each try goes half a page further back from the page behind the gap."""
+"""Each try goes half a page onwards; rows that moved further than that are a list that never rests."""
 
 
 @dataclass(slots=True)
@@ -59,6 +59,7 @@ class Coverage:
         self._stride = 0
         self._tries: dict[int, int] = {}
         self._probes = 0
+        self._tail_tries = 0
 
     def saw(self, request: PageRequest, facts: PageFacts) -> None:
         """Pages of the reading, and those that were asked for to close a gap."""
@@ -78,12 +79,15 @@ class Coverage:
             self._add(request, facts)
 
     def probes(self) -> Sequence[PageRequest]:
-        """Pages in the gaps: half a page before the page behind each, further back at every try."""
+        """Pages in the gaps, one each, until they close or the budget is spent."""
         if self._order.broken:
             return self._checks.probes()
         budget = 2 * len(self._spans) + _TRIES_A_GAP - self._probes
         open_gaps = [gap for gap in self._gaps() if self._tries.get(gap, 0) < _TRIES_A_GAP]
-        return [self._into(gap) for gap in open_gaps[: max(budget, 0)]]
+        asked = [self._into(gap) for gap in open_gaps[: max(budget, 0)]]
+        if not asked and not self._gaps() and not self._reaches_the_end() and self._tail_tries < _TRIES_A_GAP:
+            asked = self._beyond_last()
+        return asked
 
     @property
     def counts_keys(self) -> bool:
@@ -113,7 +117,8 @@ class Coverage:
         digests = facts.key_digests
         span = _Span(request=request, first=digests[:_DIGEST], last=digests[-_DIGEST:], count=facts.count, keys=digests)
         assert request.offset is not None
-        if request.purpose is Purpose.PROBE or request.offset in self._spans:
+        is_tail = bool(self._spans) and request.offset > max(self._spans)
+        if request.offset in self._spans or (request.purpose is Purpose.PROBE and not is_tail):
             self._repairs.append(span)
             return
         self._spans[request.offset] = span
@@ -143,31 +148,63 @@ class Coverage:
 
     def _connected(self, left: _Span, right: _Span) -> bool:
         """Whether a chain of touching pages leads from one to the other, over the pages that were read in between."""
-        if left.touches(right):
-            return True
-        reached, rest = [left], list(self._repairs)
-        while reached:
-            here = reached.pop()
-            if here is not left and here.touches(right):
-                return True
-            near = [span for span in rest if here.touches(span)]
-            rest = [span for span in rest if span not in near]
+        return left.touches(right) or any(span.touches(right) for span in self._reached_from(left))
+
+    def _reached_from(self, span: _Span) -> list[_Span]:
+        """The pages of repairs that touch a page, directly or over one another."""
+        reached: list[_Span] = []
+        rest, frontier = list(self._repairs), [span]
+        while frontier:
+            here = frontier.pop()
+            near = [other for other in rest if here.touches(other)]
+            rest = [other for other in rest if other not in near]
             reached += near
-        return False
+            frontier += near
+        return reached
 
     def _into(self, gap: int) -> PageRequest:
+        """The next page to read into a gap: half a page onwards from where the chain ends on either side of it."""
         tries = self._tries[gap] = self._tries.get(gap, 0) + 1
         self._probes += 1
         half = max(self._stride // 2, 1)
-        offset = max(gap - half * tries, self._first_offset)
-        behind = self._spans[gap].request
+        behind = self._spans[gap]
+        before = self._spans[max(offset for offset in self._spans if offset < gap)]
+        from_left = [_offset(span) for span in self._reached_from(before)]
+        from_right = [_offset(span) for span in self._reached_from(behind)]
+        if from_left:
+            offset = max(from_left) + half
+        elif from_right:
+            offset = min(from_right) - half
+        else:
+            offset = gap - half * tries
+        offset = max(offset, self._first_offset)
         return replace(
-            behind,
+            behind.request,
             position=f"offset:{offset}",
             offset=offset,
             purpose=Purpose.PROBE,
             attempt=2 * self._probes - 1,
         )
+
+    def _beyond_last(self) -> list[PageRequest]:
+        """What follows the last page, asked for once more: rows came or went there while it was read."""
+        if not self._spans:
+            return []
+        last = self._spans[max(self._spans)]
+        self._tail_tries += 1
+        self._probes += 1
+        # A full page is followed with an overlap, so that a row more shows that it touches.
+        offset = _offset(last) + (last.count if last.count < self._stride else max(last.count - 1, 1))
+        return [
+            replace(
+                last.request,
+                position=f"offset:{offset}",
+                offset=offset,
+                purpose=Purpose.PROBE,
+                attempt=2 * self._probes - 1,
+                may_be_past_end=True,
+            )
+        ]
 
     def _reaches_the_end(self) -> bool:
         """The last page is short, and what was asked for beyond it came back empty."""
@@ -176,3 +213,8 @@ class Coverage:
         last = max(self._spans)
         span = self._spans[last]
         return span.count < self._stride and any(offset >= last + span.count for offset in self._empty_at)
+
+
+def _offset(span: _Span) -> int:
+    assert span.request.offset is not None
+    return span.request.offset

@@ -157,6 +157,18 @@ class Project:
         except (sqlite3.OperationalError, psycopg.errors.UndefinedTable):
             return []
 
+    def write(self, statement: str) -> None:
+        """Change the database behind the program's back."""
+        if self.database.startswith("sqlite"):
+            with (
+                closing(sqlite3.connect(self.database.removeprefix("sqlite:///"), timeout=10)) as connection,
+                connection,
+            ):
+                connection.execute(statement)
+            return
+        with psycopg.connect(self.database, connect_timeout=10) as connection:
+            connection.execute(statement)
+
     def one(self, query: str) -> Any:
         (row,) = self.rows(query)
         return row[0] if len(row) == 1 else row

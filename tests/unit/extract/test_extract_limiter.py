@@ -1,0 +1,332 @@
+"""Permits, turns and pauses under a clock that needs no time."""
+
+import asyncio
+import random
+
+import pytest
+
+from etl.errors import GaveUp
+from etl.extract.adaptive import AdaptiveLimit
+from etl.extract.limiter import SourceLimiter
+from etl.model.events import SourcePaused
+
+
+@pytest.fixture
+def events():
+    return []
+
+
+@pytest.fixture
+def make(kit, clock, events):
+    def build(*, fixed=None, **limits):
+        return SourceLimiter("api", kit.limits(**limits), clock=clock, listener=events.append, fixed=fixed)
+
+    return build
+
+
+async def settle():
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_no_more_permits_than_the_limit(make):
+    """The fourth has to wait until one comes back."""
+    limiter = make(fixed=3)
+    held = [limiter.permit() for _ in range(3)]
+    for permit in held:
+        await permit.__aenter__()
+    waiting = asyncio.create_task(limiter.take())
+    await settle()
+    assert (limiter.in_flight, waiting.done()) == (3, False)
+
+    await held[0].__aexit__(None, None, None)
+    await waiting
+
+    assert limiter.in_flight == 3
+
+
+async def test_permits_are_given_in_the_order_of_asking(make):
+    """A late one does not overtake, even when it asks in the moment a permit comes back."""
+    limiter, order = make(fixed=1), []
+
+    async def work(name):
+        async with limiter.permit():
+            order.append(name)
+            await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as tasks:
+        for name in "abcdef":
+            tasks.create_task(work(name))
+
+    assert order == list("abcdef")
+
+
+async def test_an_error_under_a_permit_gives_it_back(make):
+    """Nothing leaks when a fetch raises."""
+    limiter = make(fixed=1)
+
+    with pytest.raises(ValueError, match="broken"):
+        async with limiter.permit():
+            raise ValueError("broken")
+
+    assert limiter.in_flight == 0
+
+
+async def test_a_storm_of_cancellations_loses_no_permit(make):
+    """400 tasks cancelled at any point of their life; afterwards all permits are there and nobody waits."""
+    limiter, rng = make(fixed=5), random.Random(7)
+
+    async def work():
+        async with limiter.permit():
+            for _ in range(rng.randrange(4)):
+                await asyncio.sleep(0)
+
+    tasks = []
+    for _ in range(400):
+        tasks.append(asyncio.create_task(work()))
+        for victim in rng.sample(tasks, min(len(tasks), rng.randrange(3))):
+            victim.cancel()
+        if rng.random() < 0.5:
+            await asyncio.sleep(0)
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert {type(outcome) for outcome in outcomes} == {type(None), asyncio.CancelledError}
+    assert limiter.in_flight == 0
+    await asyncio.wait_for(asyncio.gather(*(limiter.take() for _ in range(5))), 1)
+    assert limiter.in_flight == 5
+
+
+async def test_a_permit_returned_while_its_next_owner_is_cancelled_goes_to_the_one_after(make):
+    """Cancelled and handed over in the same turn of the loop."""
+    limiter = make(fixed=1)
+    await limiter.take()
+    second, third = asyncio.create_task(limiter.take()), asyncio.create_task(limiter.take())
+    await settle()
+
+    limiter.give_back()
+    second.cancel()
+    await settle()
+
+    assert second.cancelled()
+    assert third.done()
+    assert limiter.in_flight == 1
+
+
+async def test_a_cancelled_waiter_that_was_passed_over_leaves_no_trace(make):
+    """The permit came back after the cancellation, before the waiter could notice it."""
+    limiter = make(fixed=1)
+    await limiter.take()
+    waiting = asyncio.create_task(limiter.take())
+    await settle()
+
+    waiting.cancel()
+    limiter.give_back()
+    outcome = (await asyncio.gather(waiting, return_exceptions=True))[0]
+
+    assert isinstance(outcome, asyncio.CancelledError)
+    assert limiter.in_flight == 0
+
+
+async def test_a_rate_spaces_the_tries_and_lets_a_burst_through(make, clock):
+    """2 a second in bursts of 3: three at once, then one each half second."""
+    limiter, at = make(rate=2.0, burst=3), []
+
+    for _ in range(6):
+        await limiter.turn()
+        at.append(round(clock.monotonic() - 1000, 3))
+
+    assert at == [0, 0, 0, 0.5, 1.0, 1.5]
+
+
+async def test_a_pause_holds_every_request_of_the_source_back(make, clock, events):
+    """Two streams share it, and it is told once."""
+    limiter = make()
+    limiter.pause(30, "429")
+
+    await asyncio.gather(limiter.turn(), limiter.turn())
+
+    assert clock.monotonic() == 1030
+    assert events == [SourcePaused(source="api", seconds=30, reason="429")]
+
+
+async def test_a_second_answer_with_the_same_wait_is_the_same_pause(make, clock, events):
+    """Eight requests in flight are refused together; people read one line."""
+    limiter = make()
+
+    for _ in range(8):
+        limiter.pause(30, "429")
+        clock.advance(0.001)
+
+    assert len(events) == 1
+
+
+async def test_a_shorter_wait_does_not_shorten_a_pause(make, clock):
+    """The longest wish counts."""
+    limiter = make()
+    limiter.pause(30, "429")
+    limiter.pause(1, "503")
+
+    await limiter.turn()
+
+    assert clock.monotonic() == 1030
+
+
+async def test_the_end_of_a_pause_does_not_let_a_crowd_out(make, clock):
+    """With 1 request a second, five that waited through a pause leave one by one."""
+    limiter, at = make(rate=1.0), []
+    limiter.pause(10, "429")
+
+    async def go():
+        await limiter.turn()
+        at.append(clock.monotonic() - 1000)
+
+    await asyncio.gather(*(go() for _ in range(5)))
+
+    assert at == [10, 11, 12, 13, 14]
+
+
+async def test_a_cancelled_wait_for_a_turn_does_not_block_the_others(make, clock):
+    """The one that waited in front of the queue disappears; the next takes its place."""
+    limiter = make(rate=1.0)
+    await limiter.turn()
+    slow = clock.sleep
+    gate = asyncio.Event()
+
+    async def held(seconds):
+        await gate.wait()
+        await slow(seconds)
+
+    clock.sleep = held
+    first, second = asyncio.create_task(limiter.turn()), asyncio.create_task(limiter.turn())
+    await settle()
+    first.cancel()
+    gate.set()
+
+    await asyncio.wait_for(second, 1)
+
+
+async def test_a_wait_beyond_a_quarter_of_an_hour_ends_the_run_with_the_time(make, events):
+    """900 s are waited; 901 are not, and the message says until when."""
+    make().pause(900, "429")
+    limiter = make()
+
+    with pytest.raises(GaveUp, match="api is rate limited until 2026-01-02T03:19:06Z"):
+        limiter.pause(901, "429")
+    with pytest.raises(GaveUp, match="rate limited until"):
+        await limiter.turn()
+    assert len(events) == 1
+
+
+async def test_ten_years_are_refused_like_ten_hours(make):
+    """A date beyond the calendar must not become an overflow."""
+    with pytest.raises(GaveUp):
+        make().pause(1e18, "429")
+
+
+class TestAdaptiveLimit:
+    """How the limit moves."""
+
+    @staticmethod
+    def busy(limit, answers, latency_s=0.05):
+        for _ in range(answers):
+            limit.answered(latency_s, used=True)
+
+    def test_it_starts_small(self):
+        """8, or the cap when that is smaller."""
+        assert AdaptiveLimit(32).limit == 8
+        assert AdaptiveLimit(4).limit == 4
+
+    def test_it_doubles_each_round_trip_until_the_cap(self):
+        """8 answers with all 8 in use make 16; never above the cap."""
+        limit = AdaptiveLimit(20)
+        self.busy(limit, 8)
+        assert limit.limit == 16
+        self.busy(limit, 50)
+        assert limit.limit == 20
+
+    def test_it_does_not_grow_while_we_are_the_bottleneck(self):
+        """Fewer requests at the server than allowed: more of them would wait in our memory."""
+        limit = AdaptiveLimit(32)
+        for _ in range(100):
+            limit.answered(0.05, used=False)
+        assert limit.limit == 8
+
+    def test_a_refusal_cuts_to_seven_tenths_once_a_round_trip(self):
+        """Eight refusals of requests that were out together are one message."""
+        limit = AdaptiveLimit(32)
+        self.busy(limit, 2)
+        for _ in range(8):
+            limit.pushed_back(100.0)
+        assert limit.limit == 7
+        limit.pushed_back(101.0)
+        assert limit.limit == 4
+
+    def test_after_a_cut_it_grows_by_one_a_round_trip(self):
+        """No more doubling: 5 used answers make 6."""
+        limit = AdaptiveLimit(32)
+        limit.pushed_back(100.0)
+        assert limit.limit == 5
+        self.busy(limit, 6)
+        assert limit.limit == 6
+
+    def test_it_never_falls_below_one(self):
+        """However often the server refuses."""
+        limit = AdaptiveLimit(32)
+        for second in range(50):
+            limit.pushed_back(float(second))
+        assert limit.limit == 1
+
+    def test_a_slower_server_stops_the_growth(self):
+        """Answers that take more than twice as long as at best say that the server queues."""
+        limit = AdaptiveLimit(1000)
+        self.busy(limit, 4, latency_s=0.1)
+        self.busy(limit, 20, latency_s=0.5)
+        reached = limit.limit
+        self.busy(limit, 20, latency_s=0.5)
+        assert limit.limit == reached < 30
+
+    def test_a_server_that_became_slower_for_good_is_accepted(self):
+        """The floor drifts upwards, so that the growth goes on one day."""
+        limit = AdaptiveLimit(1000)
+        self.busy(limit, 4, latency_s=0.1)
+        self.busy(limit, 40, latency_s=0.5)
+        reached = limit.limit
+        self.busy(limit, 400, latency_s=0.5)
+        assert limit.limit > reached
+
+    def test_a_fixed_limit_stands_still(self):
+        """`--concurrency 3` means 3, whatever happens."""
+        limit = AdaptiveLimit(32, fixed=3)
+        self.busy(limit, 50)
+        limit.pushed_back(100.0)
+        assert limit.limit == 3
+
+
+async def test_a_slow_writer_does_not_make_the_limit_grow(make):
+    """All permits are out, and only one request is at the server."""
+    limiter = make()
+    for _ in range(8):
+        await limiter.take()
+
+    for _ in range(50):
+        limiter.began()
+        limiter.answered(0.05)
+        limiter.ended()
+
+    assert limiter.limit == 8
+
+
+async def test_growth_lets_those_who_wait_in(make):
+    """A permit more is a page more at once."""
+    limiter = make()
+    for _ in range(8):
+        await limiter.take()
+        limiter.began()
+    waiting = asyncio.create_task(limiter.take())
+    await settle()
+
+    limiter.answered(0.05)
+    await settle()
+
+    assert waiting.done()
+    assert (limiter.limit, limiter.in_flight) == (9, 9)
