@@ -21,6 +21,11 @@ check: $(VENV)/.dev  ## lint, types, and the import contract
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+docs: $(VENV)/.dev   ## write the JSON Schema of the configuration, and hold the pages to the code
+	@mkdir -p config/.schema
+	@$(BIN)/etl schema > config/.schema/etl.json
+	@$(BIN)/python -m pytest -q tests/docs tests/unit/cli tests/unit/settings
+
 fix: $(VENV)/.dev    ## format, and repair what the linter can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .

@@ -34,10 +34,10 @@ class Signer:
         """The URL with the credentials that stand in its query."""
         if not self._query:
             return url
-        bare = self.strip(url).partition("#")[0]
+        bare = self.unsigned(url).partition("#")[0]
         return bare + ("&" if "?" in bare else "?") + self._query
 
-    def strip(self, url: str) -> str:
+    def unsigned(self, url: str) -> str:
         """The URL without them."""
         if not self._names or "?" not in url:
             return url

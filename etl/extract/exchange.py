@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -36,7 +37,8 @@ _BRINGS_A_PAGE: Final = frozenset({200, 201, 203})
 _BOM: Final = b"\xef\xbb\xbf"
 _DEFAULT_HEADERS: Final = {
     "user-agent": ("User-Agent", f"everypage/{__version__}"),
-    "accept": ("Accept", "application/json"),
+    # Anything rather than a 406: JSON:API servers offer application/vnd.api+json and nothing else.
+    "accept": ("Accept", "application/json, */*;q=0.1"),
     "accept-encoding": ("Accept-Encoding", "gzip, identity"),
     "cache-control": ("Cache-Control", "no-cache"),
 }
@@ -73,7 +75,7 @@ class Exchange:
 
     def address(self, url: str) -> str:
         """A URL as it may be shown and stored."""
-        return self._wiring.redactor(self._wiring.signer.strip(url))
+        return self._wiring.redactor(self._wiring.signer.unsigned(url))
 
     async def answer(self, outgoing: Outgoing, seq: int) -> Response:
         """One answer below 300, redirects within the source followed.
@@ -194,18 +196,21 @@ class Exchange:
         return {name: scrub(value.encode()).decode() for name, value in headers.items()}
 
     def _links(self, answer: httpx.Response, url: str) -> dict[str, str]:
-        strip = self._wiring.signer.strip
-        return {rel: strip(urljoin(url, link["url"])) for rel, link in answer.links.items() if rel and "url" in link}
+        """Relation to absolute URL; what cannot be read as a link is none."""
+        found: dict[str, str] = {}
+        for link in answer.links.values():
+            with suppress(ValueError):
+                target = self._wiring.signer.unsigned(urljoin(url, link["url"]))
+                found |= dict.fromkeys(link.get("rel", "").lower().split(), target)
+        return found
 
-    def _unavailable(self, outgoing: Outgoing, error: httpx.HTTPError) -> SourceUnavailable:
+    def _unavailable(self, outgoing: Outgoing, error: httpx.HTTPError) -> SourceUnavailable | SourceFailed:
         reason, words = failure_words(error)
+        what, why = f"{self._label(outgoing)}: {words}", self._wiring.redactor(str(error))[:_EXCERPT]
+        if reason == "certificate":
+            return SourceFailed(what, why=why, hint="verify_tls: false would accept any certificate; better mend it")
         hint = "is the server running, and is base_url right?" if reason in ("connect", "dns") else ""
-        return SourceUnavailable(
-            f"{self._label(outgoing)}: {words}",
-            why=self._wiring.redactor(str(error))[:_EXCERPT],
-            hint=hint,
-            reason=reason,
-        )
+        return SourceUnavailable(what, why=why, hint=hint, reason=reason)
 
     def _label(self, outgoing: Outgoing) -> str:
         return f"{outgoing.method} {self.address(outgoing.url)}"

@@ -54,6 +54,15 @@ class RequestBuilder:
 
     def build(self, request: PageRequest) -> Outgoing:
         """Raises ForeignHost for a link that leaves the source, DataRefused for a value no request can carry."""
+        try:
+            return self._built(request)
+        except UnicodeEncodeError:
+            raise DataRefused(
+                f"{self._stream.id}: a value of the request holds half a character",
+                why="no URL and no body can carry it",
+            ) from None
+
+    def _built(self, request: PageRequest) -> Outgoing:
         values = self._values(request)
         content = self._unbounded if self._full or request.window.start is None else self._bounded
         url = self._path_url(values)

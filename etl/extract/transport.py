@@ -14,7 +14,6 @@ from typing import Final
 
 import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
 from yarl import URL
 
 from etl.model.stream import Source
@@ -25,11 +24,10 @@ _KEEPALIVE_S: Final = 30.0
 _LONGEST_LINE: Final = 64 * 1024
 
 
-class _Carrier(AiohttpTransport):
-    """The base class lets its URL type quote anew, which breaks links that are signed over their own spelling."""
+class _Carrier(httpx.AsyncBaseTransport):
+    """The session is its opener's to close."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
-        super().__init__(client=session)
         self._session = session
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -37,7 +35,7 @@ class _Carrier(AiohttpTransport):
         with _named_as_httpx():
             answer = await self._session.request(
                 request.method,
-                URL(str(request.url), encoded=True),
+                URL(str(request.url), encoded=True),  # quoted anew, a link signed over its spelling would break
                 headers=request.headers.multi_items(),
                 data=request.content or None,
                 allow_redirects=False,
@@ -85,6 +83,8 @@ async def open_transport(source: Source, connections: int) -> AsyncIterator[http
         max_line_size=_LONGEST_LINE,
         max_field_size=_LONGEST_LINE,
     )
+    # It would send a GET again by itself, unseen by the rate, the numbering and the count of tries.
+    session._retry_connection = False
     async with session:
         yield _Carrier(session)
 
@@ -100,8 +100,10 @@ def failure_words(error: httpx.HTTPError) -> tuple[str, str]:
     """A short stable reason and a sentence for a transport error."""
     cause = error.__cause__
     match cause:
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError() | ssl.SSLError():
-            return "tls", "TLS verification failed"
+        case aiohttp.ClientConnectorCertificateError():
+            return "certificate", "TLS verification failed"
+        case aiohttp.ClientSSLError() | ssl.SSLError():
+            return "tls", "no TLS connection could be made"
         case aiohttp.ClientConnectorDNSError():
             return "dns", "the host name was not found"
         case aiohttp.ServerTimeoutError():

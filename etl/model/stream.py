@@ -310,7 +310,8 @@ class Stream:
         chosen = self.pages.next
         if chosen is None or len(order.by) != 1:
             return False
-        return chosen.path == f"{self.records.path.path}[-1].{'.'.join(order.by[0])}"
+        last_row = f"{self.records.path.path.removeprefix('@')}[-1]"
+        return chosen.path.removeprefix("@") == f"{last_row}.{'.'.join(order.by[0])}"
 
     @property
     def asks_for_start(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -39,7 +39,7 @@ class RunLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamLine:
-    """One stream of a run. Watermarks are canonical cursors as text."""
+    """One stream of a run. Watermarks are as people read them, `since` and `until` canonical cursors as text."""
 
     run_id: str
     ordinal: int
@@ -135,6 +135,13 @@ class History:
         streams = state.run_streams
         query = select(*_columns(streams, StreamLine)).where(streams.c.run_id == run_id).order_by(streams.c.ordinal)
         return await self._read(query, StreamLine)
+
+    async def run_ids(self, ordinals: Iterable[int]) -> Mapping[int, str]:
+        """The runs that stream runs belong to."""
+        streams = state.run_streams
+        query = select(streams.c.ordinal, streams.c.run_id).where(streams.c.ordinal.in_(list(ordinals)))
+        async with self._database.read() as connection:
+            return {row.ordinal: row.run_id for row in await connection.execute(query)}
 
     async def status(self) -> Mapping[str, StreamStatus]:
         """By stream: its latest run that was not skipped, and its latest success. Streams without a run are absent."""

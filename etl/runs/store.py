@@ -126,7 +126,7 @@ class RunStore:
                     status=RunStatus.RUNNING.value,
                     since=cursor_text(since),
                     until=cursor_text(until),
-                    watermark_before=None if before is None else cursor_text(before.value),
+                    watermark_before=None if before is None else show(before.value, before.kind),
                     started_at=now,
                 )
                 .returning(state.run_streams.c.ordinal)
@@ -280,7 +280,7 @@ class RunStore:
                 exit_code=ending.exit_code,
                 upper_bound=ending.upper_bound,
                 total_rows=ending.total_rows,
-                watermark_after=None if mark is None else cursor_text(mark.value),
+                watermark_after=None if mark is None else show(mark.value, mark.kind),
                 finished_at=now,
                 seconds=ending.seconds,
                 **ledger_sums.columns(counts),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from etl.errors import UsageError
+from etl.model.instants import CursorKind
 from etl.model.run import RunStatus
 from etl.model.stream import Stream
 from etl.runs import History, Watermarks
+from etl.runs.cursors import read_cursor
 from etl.runs.history import Pruned, RejectLine, RunLine, StreamLine
+from etl.runs.watermark import show
 from etl.service.app import App
 from etl.settings import select
 
@@ -17,11 +20,18 @@ _MANY = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StreamDetail(StreamLine):
+    """One stream of a run, with the watermark it ended at as people read it."""
+
+    watermark: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunDetail:
     """A run with its streams."""
 
     run: RunLine
-    streams: tuple[StreamLine, ...]
+    streams: tuple[StreamDetail, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +41,7 @@ class StoredWatermark:
     stream: str
     member: str
     watermark: str
-    ordinal: int | None
+    run_id: str | None
     updated_at: datetime
 
 
@@ -46,7 +56,14 @@ async def runs(app: App, *, since: timedelta | None, status: RunStatus | None, l
 async def run(app: App, run_id: str) -> RunDetail:
     """One run by its id or the beginning of it."""
     found = await _history(app).run(run_id)
-    return RunDetail(run=found, streams=await _history(app).streams_of(found.run_id))
+    lines = await _history(app).streams_of(found.run_id)
+    kinds = {stream.id: stream.incremental.format.kind for stream in app.settings.streams if stream.incremental}
+    return RunDetail(
+        run=found,
+        streams=tuple(
+            StreamDetail(**asdict(line), watermark=_readable(line, kinds.get(line.stream))) for line in lines
+        ),
+    )
 
 
 async def prune(app: App, keep: timedelta) -> Pruned:
@@ -76,12 +93,13 @@ async def watermarks(app: App, selectors: tuple[str, ...]) -> tuple[StoredWaterm
     found: list[StoredWatermark] = []
     for stream in select(app.settings.streams, selectors):
         marks = await Watermarks(app.database, app.clock).all(stream.id)
+        runs = await _history(app).run_ids(mark.ordinal for mark in marks.values() if mark.ordinal is not None)
         found += [
             StoredWatermark(
                 stream=stream.id,
                 member=member,
                 watermark=str(mark),
-                ordinal=mark.ordinal,
+                run_id=None if mark.ordinal is None else runs.get(mark.ordinal),
                 updated_at=mark.updated_at,
             )
             for member, mark in sorted(marks.items())
@@ -103,6 +121,12 @@ async def reset_watermark(app: App, stream: str, *, member: str) -> int:
     chosen = _one(app, stream)
     async with app.leases.hold(chosen.id):
         return await Watermarks(app.database, app.clock).reset(chosen.id, member)
+
+
+def _readable(line: StreamLine, kind: CursorKind | None) -> str | None:
+    """A stream that is not configured any more has its watermark as it is stored."""
+    cursor = None if kind is None else read_cursor(line.watermark_after, kind)
+    return line.watermark_after if cursor is None or kind is None else show(cursor, kind)
 
 
 def _history(app: App) -> History:

@@ -22,6 +22,9 @@ class Plan:
     full: bool = False
 
 
+MOST_SLICES = 10_000
+"""Slices of one backfill: each is a line in a table, and a reading of its own."""
+
 Bounds = tuple[Cursor | None, Cursor | None]
 
 
@@ -58,14 +61,18 @@ def slice_bounds(stream: Stream, start: Cursor, end: Cursor, step: str | None) -
     """Cut a past range into slices.
 
     By `step` of the command, else `incremental.step`, else 30 days; number cursors need a step of their own. A
-    request without `{start}` reads the whole list each time, so it gets one slice.
+    request without `{start}` reads the whole list each time, so it gets one slice. Raises UsageError for a step that
+    is none, or so small that there would be more than MOST_SLICES.
     """
     incremental = _incremental(stream)
-    if not stream.asks_for_start:
+    stride = _asked_stride(incremental, step)
+    if not stream.asks_for_start or incremental.format.kind is CursorKind.TEXT or stride is None:
         return ((start, end),)
-    stride = _stride(incremental, step)
-    if incremental.format.kind is CursorKind.TEXT or stride is None:
-        return ((start, end),)
+    count = -(-(int(end) - int(start)) // stride)
+    if count > MOST_SLICES:
+        raise UsageError(
+            f"that would be {count:,} slices, more than {MOST_SLICES:,}", hint="a wider --step, or a shorter range"
+        )
     return tuple(_steps(int(start), int(end), stride))
 
 
@@ -134,9 +141,20 @@ def _steps(low: int, high: int, stride: int) -> Iterator[tuple[int, int]]:
         low += stride
 
 
+def _asked_stride(incremental: Incremental, step: str | None) -> int | None:
+    """`_stride` of what a person typed."""
+    try:
+        stride = _stride(incremental, step)
+    except ValueError as error:
+        raise UsageError(f"--step {step!r} is no width of a slice", why=str(error)) from None
+    if stride is not None and stride < 1:
+        raise UsageError(f"--step {step!r} is no width of a slice", why="it has to be above zero")
+    return stride
+
+
 def _stride(incremental: Incremental, step: str | None) -> int | None:
     """The width of a slice in units of the cursor, None when there is none for its kind."""
     if incremental.format.kind is CursorKind.NUMBER:
         return int(step) if step else incremental.step_units
     duration = parse_duration(step) if step else incremental.step or timedelta(days=30)
-    return max(duration // MICROSECOND, 1)
+    return duration // MICROSECOND

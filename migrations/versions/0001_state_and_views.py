@@ -68,13 +68,13 @@ VIEWS = {
         FROM _etl_schema_changes c LEFT JOIN _etl_run_streams r ON r.ordinal = c.ordinal
     """,
     "etl_coverage": """
-        SELECT c.stream, c.member, c.kind, c.start AS covered_from, c."end" AS covered_to, c.verdict, r.run_id,
+        SELECT c.stream, c.member, c.kind, {covered_from} AS covered_from, {covered_to} AS covered_to, c.verdict, r.run_id,
                c.recorded_at
         FROM _etl_coverage c LEFT JOIN _etl_run_streams r ON r.ordinal = c.ordinal
     """,
     "etl_streams": """
         SELECT s.stream, s.table_name, s.schedule, s.file, s.last_scheduled_at, s.next_due_at,
-               w.value AS watermark, w.kind AS watermark_kind,
+               {watermark} AS watermark, w.kind AS watermark_kind,
                r.run_id AS last_run_id, r.status AS last_status, r.verdict AS last_verdict, r.reason AS last_reason,
                r.started_at AS last_started_at, r.finished_at AS last_finished_at, g.finished_at AS last_success_at
         FROM _etl_streams s
@@ -88,13 +88,36 @@ VIEWS = {
 }
 
 
+# Instants are kept as microseconds since 1970, which both databases order alike; people read ISO 8601.
+ISO_SQLITE = (
+    "strftime('%%Y-%%m-%%dT%%H:%%M:%%S', FLOOR_S, 'unixepoch') || printf('.%%06dZ', MICROS - FLOOR_S * 1000000)"
+)
+ISO_POSTGRESQL = (
+    "to_char(timestamp '1970-01-01' + MICROS * interval '0.000001 second', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+)
+
+
+def _shown(value: str, kind: str, postgresql: bool) -> str:
+    """A stored cursor as people read it."""
+    micros = f"CAST({value} AS BIGINT)"
+    # Before 1970 a division truncates upwards; subtracting first keeps the fraction positive.
+    floor_s = f"(({micros} - (({micros} %% 1000000) + 1000000) %% 1000000) / 1000000)"
+    iso = (ISO_POSTGRESQL if postgresql else ISO_SQLITE).replace("FLOOR_S", floor_s).replace("MICROS", micros)
+    return f"CASE WHEN {kind} = 'instant' THEN {iso} ELSE {value} END"
+
+
 def _create_views() -> None:
     postgresql = op.get_bind().dialect.name == "postgresql"
     if postgresql:
         op.execute(sa.DDL(TEXT_FUNCTION))
     raw = "_etl_text(j.raw)" if postgresql else "CAST(j.raw AS TEXT)"
+    cursors = {
+        "covered_from": _shown("c.start", "c.kind", postgresql),
+        "covered_to": _shown('c."end"', "c.kind", postgresql),
+        "watermark": _shown("w.value", "w.kind", postgresql),
+    }
     for name, query in VIEWS.items():
-        op.execute(sa.DDL(f"CREATE VIEW {name} AS {query.format(raw=raw)}"))
+        op.execute(sa.DDL(f"CREATE VIEW {name} AS {query.format(raw=raw, **cursors)}"))
 
 
 def _drop_views() -> None:

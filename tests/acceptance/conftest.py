@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,6 +19,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from etl.entrypoints.cli.process import run
 from etl.testing import ServerThread
 from etl.testing.server import ApiServer
 
@@ -124,6 +125,11 @@ class Project:
         running = Running(process)
         self.started.append(running)
         return running
+
+    def prepare(self, *arguments: str) -> None:
+        """The same in this process, for what a test only builds upon: a fifth of the time."""
+        where = ("--config", str(self.folder / "config"), "--database", self.database, "--quiet")
+        assert run([*arguments, *where]) == 0
 
     def slow(self, latency_s: float) -> None:
         """Every answer takes so long from now on."""
@@ -282,7 +288,3 @@ def project(tmp_path: Path, database_url: str, api: ServerThread) -> Iterator[Pr
 def lite(tmp_path: Path, api: ServerThread) -> Iterator[Project]:
     """On SQLite alone: for what has nothing to do with the database."""
     yield from _project(tmp_path / "project", f"sqlite:///{tmp_path / 'etl.db'}", api)
-
-
-def ids(lines: Sequence[tuple[Any, ...]]) -> list[Any]:
-    return [line[0] for line in lines]

@@ -6,6 +6,8 @@ import signal
 
 import pytest
 
+from etl.testing.faults import Fault
+
 YEAR = ("--from", "2024-03-01", "--to", "2025-03-01")
 ROWS = "SELECT id, status, total, updated_at, _etl_hash FROM shop_orders ORDER BY id"
 MARK = "SELECT value FROM _etl_watermarks WHERE stream = 'shop.orders'"
@@ -14,7 +16,7 @@ MARK = "SELECT value FROM _etl_watermarks WHERE stream = 'shop.orders'"
 @pytest.fixture
 def shop(project):
     """The shop with its watermark at the newest order and none of the older ones stored."""
-    assert project.etl("sync", "shop.orders").code == 0
+    project.prepare("sync", "shop.orders")
     project.expected = [row for row in project.rows(ROWS) if "2024-03-01" <= str(row[3])[:10] < "2025-03-01"]
     project.write("DELETE FROM shop_orders")
     project.write("DELETE FROM _etl_coverage")
@@ -68,9 +70,7 @@ def test_a_backfill_that_was_stopped_is_resumed_by_its_id(shop) -> None:
 
 def test_failed_slices_can_be_read_alone(shop) -> None:
     """A slice that failed beside others that did not makes the whole 5; `--only failed` mends it."""
-    from etl.testing.faults import Fault
-
-    shop.api.script("/api/orders", [None, Fault.status(400)])
+    shop.api.script("/api/orders", [Fault.status(400)])
     first = shop.etl("backfill", "shop.orders", *YEAR, "--step", "120d", "--json")
     assert first.code == 5, first.err
     assert "--resume" in first.err
@@ -122,6 +122,8 @@ def test_a_dry_run_lists_its_slices(lite) -> None:
         (("shop.orders", "--from", "2025-01-01", "--to", "2024-01-01"), "not before"),
         (("shop.orders", "--from", "yesteryear"), "yesteryear"),
         (("shop.orders", "--from", "2024-01-01", "--step", "often"), "often"),
+        (("shop.orders", "--from", "2024-01-01", "--step", "0s"), "above zero"),
+        (("shop.orders", "--from", "2024-01-01", "--step", "1s"), "slices"),
         (("shop.*", "--from", "2024-01-01"), "2 streams"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Stopped, killed, frozen, or two at once: what is committed is whole, and the next run fetches only what is missing."""
+"""Stopped, killed, frozen, two at once: what is committed is whole, and the next run fetches only what is missing."""
 
 from __future__ import annotations
 

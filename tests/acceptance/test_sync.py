@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
 import stat
@@ -99,7 +98,7 @@ def test_two_syncs_and_a_day_between_them(project) -> None:
 
 def test_a_new_field_becomes_a_column_and_is_recorded(project) -> None:
     """The column fills for the rows that came with it; its arrival stands in `etl_schema_changes`."""
-    assert project.etl("sync", "shop.orders").code == 0
+    project.prepare("sync", "shop.orders")
     project.api.advance()
 
     done = project.etl("sync", "shop.orders")
@@ -195,7 +194,7 @@ def test_failed_runs_again_only_what_did_not_succeed(lite) -> None:
 def test_stale_reads_only_what_is_late(lite) -> None:
     """`expect.fresh` is a promise; a stream that never succeeded has broken it."""
     lite.configure(SHOP_FRESH)
-    lite.etl("sync", "shop.items")
+    lite.prepare("sync", "shop.items")
 
     done = lite.etl("sync", "--stale", "--json")
 
@@ -279,7 +278,7 @@ def test_an_unknown_stream_is_two_with_a_suggestion(lite) -> None:
 
 def test_a_locked_database_is_six(lite) -> None:
     """Another process is in a transaction: waited for as long as `ETL_BUSY_TIMEOUT` says, then named."""
-    assert lite.etl("sync", "shop.items").code == 0
+    lite.prepare("sync", "shop.items")
 
     with lite.locked():
         done = lite.etl("sync", "shop.items", "--json", ETL_BUSY_TIMEOUT="0.3")
@@ -292,7 +291,7 @@ def test_a_locked_database_is_six(lite) -> None:
 
 def test_a_database_of_a_newer_version_is_refused(project) -> None:
     """Nothing is touched; the message says what to do."""
-    project.etl("migrate")
+    project.prepare("migrate")
     project.write("UPDATE etl_alembic_version SET version_num = '9999'")
 
     done = project.etl("sync", "--json")
@@ -306,7 +305,7 @@ def test_the_sqlite_file_belongs_to_its_user_alone(lite) -> None:
     """Mode 0600: rows may be private."""
     lite.etl("sync", "shop.items", "--max-pages", "1")
 
-    assert stat.S_IMODE(os.stat(lite.database.removeprefix("sqlite:///")).st_mode) == 0o600
+    assert stat.S_IMODE(Path(lite.database.removeprefix("sqlite:///")).stat().st_mode) == 0o600
 
 
 def test_a_log_of_json_is_json_on_every_line(lite) -> None:

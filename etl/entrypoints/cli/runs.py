@@ -9,6 +9,7 @@ import typer
 from etl.entrypoints.cli.listing import as_object, listing, records
 from etl.entrypoints.cli.session import Session
 from etl.entrypoints.cli.spans import span_option
+from etl.listeners.figures import several
 from etl.model.run import RunStatus
 
 _RUNS: Final = {
@@ -79,7 +80,8 @@ def prune_runs(
     age = span_option("--keep", keep)
     removed = session.read(lambda app: prune(app, age))
     if session.shared.json:
-        session.data_object({"removed": removed})
+        session.data_object({"removed": as_object(removed)})
     else:
-        session.say(f"{session.marks.good} {removed:,} lines removed")
+        lines, tries = several(removed.pages, "line"), several(removed.failed_tries, "failed request")
+        session.say(f"{session.marks.good} {lines} of the ledger and {tries} removed")
     return 0

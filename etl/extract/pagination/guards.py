@@ -79,7 +79,8 @@ class Guarded:
                 hint="compare the parameter that holds {page} or {offset} with the API's documentation; if the list "
                 "really ends there, declare pages.total_rows, while or until",
             )
-        return seen != request.ordinal
+        walk.digests[facts.digest] = min(seen, request.ordinal)
+        return seen < request.ordinal  # the real one may come after its repetition
 
     def _loop(self, request: PageRequest, why: str) -> PagingLoop:
         return PagingLoop(

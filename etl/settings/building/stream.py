@@ -31,7 +31,7 @@ def build_stream(
         pages=build_paging(part, texts),
         key=_fields(part.key),
         write=_WRITES[part.write] if part.write else Write.UPSERT,
-        columns={column: _choice(choice) for column, choice in (part.columns or {}).items()},
+        columns={column: _choice(choice) for column, choice in (part.columns or {}).items() if choice is not None},
         flatten=part.flatten or 0,
         add=_added(part, texts),
         incremental=build_incremental(part.incremental, texts),

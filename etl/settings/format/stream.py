@@ -44,10 +44,10 @@ class StreamPart(Part):
     table: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] | None = Field(
         None, description="The table. Default: `<source>_<stream>`."
     )
-    columns: dict[str, Column] | None = Field(
+    columns: dict[str, Column | None] | None = Field(
         None,
         description="Types of columns, where inference is not enough; `drop` leaves one out, `volatile` stores it but "
-        "does not count its changes.",
+        "does not count its changes; `null` removes what is inherited.",
     )
     flatten: Annotated[int, Field(ge=0, le=8)] | None = Field(
         None, description="Turn objects into columns `a__b` down to this depth. Default 0: objects are JSON."
