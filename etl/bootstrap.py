@@ -133,6 +133,7 @@ class _Plugs:
             writer=writer,
             ledger=ledger,
             prove=partial(prove, stream),
+            halve=stream.halves,
             listener=self._listener,
             first_answer=bound.heard,
         )

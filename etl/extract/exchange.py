@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urljoin
 
@@ -23,7 +24,7 @@ from etl.extract.limiter import SourceLimiter
 from etl.extract.origins import Origins
 from etl.extract.request import Outgoing
 from etl.extract.retry import LONGEST_PAUSE_S, http_date, quota_of, refusal
-from etl.extract.transport import failure_words, is_dead_connection
+from etl.extract.transport import failure_words, is_dead_connection, read_headers, split_target
 from etl.model.events import QuotaSeen
 from etl.model.page import Response
 from etl.model.secret import Redactor
@@ -72,6 +73,9 @@ class Exchange:
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
+        # The same for nearly every request of a stream, and parsing them is what a request costs most.
+        self._origin = lru_cache(maxsize=8)(httpx.URL)
+        self._sent = lru_cache(maxsize=8)(self._sent_headers)
 
     def address(self, url: str) -> str:
         """A URL as it may be shown and stored."""
@@ -84,12 +88,11 @@ class Exchange:
         """
         clock = self._wiring.clock
         for _ in range(_REDIRECTS + 1):
-            began = Response(status=0, headers={}, body=b"", url="", started_at=clock.now(), seq=seq)
-            started = clock.monotonic()
+            started_at, started = clock.now(), clock.monotonic()
             answer = await self._send(outgoing)
             first_byte_s = clock.monotonic() - started
             try:
-                status, headers = answer.status_code, self._headers(answer)
+                status, headers = answer.status_code, self._headers(answer.headers)
                 if status in _REDIRECTING and "location" in headers:
                     outgoing = self._redirected(outgoing, status, headers["location"])
                     continue
@@ -97,35 +100,35 @@ class Exchange:
             finally:
                 await answer.aclose()
             self._judge(outgoing, status, headers, body)
-            return replace(
-                began,
+            return Response(
                 status=status,
                 headers=headers,
                 body=body,
                 url=self.address(outgoing.url),
                 links=self._links(answer, outgoing.url) if "link" in headers else {},
                 served_at=http_date(headers.get("date", "")),
+                started_at=started_at,
                 seconds=clock.monotonic() - started,
                 first_byte_s=first_byte_s,
                 wire_bytes=wire_bytes,
+                seq=seq,
             )
         raise SourceFailed(f"{self._label(outgoing)}: more than {_REDIRECTS} redirects")
 
     async def _send(self, outgoing: Outgoing) -> httpx.Response:
         wiring = self._wiring
         own = wiring.origins.is_own(outgoing.url)
-        given = (*outgoing.headers, *wiring.signer.headers) if own else ()
-        names = {name.lower() for name, _ in given}
-        headers = [pair for name, pair in _DEFAULT_HEADERS.items() if name not in names]
         url = wiring.signer.sign(outgoing.url) if own else outgoing.url
         try:
+            origin, target = split_target(url)
             request = httpx.Request(
                 outgoing.method,
-                url,
-                headers=[(name.encode(), value.encode()) for name, value in (*headers, *given)],
+                self._origin(origin),
+                headers=self._sent(outgoing.headers if own else None),
                 content=outgoing.content,
+                extensions={"target": target},
             )
-        except (httpx.InvalidURL, UnicodeError):
+        except (httpx.InvalidURL, ValueError):
             raise SourceFailed(
                 f"{self._label(outgoing)} cannot be sent", why="it holds signs that no URL and no header may hold"
             ) from None
@@ -188,8 +191,20 @@ class Exchange:
         if quota.remaining <= 0 and reset_s is not None and 0 < reset_s <= LONGEST_PAUSE_S:
             wiring.limiter.pause(reset_s, "rate limit used up")
 
-    def _headers(self, answer: httpx.Response) -> dict[str, str]:
-        headers = dict(answer.headers.items())
+    def _sent_headers(self, own: tuple[tuple[str, str], ...] | None) -> httpx.Headers:
+        """What goes out: to the source's own origin with credentials, elsewhere (None) only what every client sends.
+
+        Raises ValueError for a value that would forge another header.
+        """
+        given = () if own is None else (*own, *self._wiring.signer.headers)
+        names = {name.lower() for name, _ in given}
+        headers = [*(pair for name, pair in _DEFAULT_HEADERS.items() if name not in names), *given]
+        if any(sign in text for pair in headers for text in pair for sign in "\r\n\0"):
+            raise ValueError("a line break in a header")
+        return httpx.Headers([(name.encode(), value.encode()) for name, value in headers])
+
+    def _headers(self, raw: httpx.Headers) -> dict[str, str]:
+        headers = read_headers(raw.raw)
         if not self._wiring.signer.signs_urls:
             return headers
         scrub = self._wiring.signer.scrub

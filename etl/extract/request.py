@@ -49,6 +49,8 @@ class RequestBuilder:
         self._full = full
         self._bounded = _Content(stream)
         self._unbounded = _Content(stream, without_start=True)
+        path = stream.request.path
+        self._fixed_path = None if path.placeholders else "".join(map(str, path.parts))
         own = {name.lower() for name, _ in stream.request.headers}
         self._source_headers = tuple(pair for pair in source.headers if pair[0].lower() not in own)
 
@@ -81,8 +83,8 @@ class RequestBuilder:
 
     def _path_url(self, values: Values) -> str:
         template = self._stream.request.path
-        if not template.placeholders:
-            path: str | None = "".join(map(str, template.parts))
+        if self._fixed_path is not None:
+            path: str | None = self._fixed_path
         elif template.is_single and "://" in str(whole := template.render(values)):
             return self._origins.resolve(str(whole), self._base_url)  # a URL from the data
         else:

@@ -76,7 +76,8 @@ def quota_of(headers: Mapping[str, str], now: datetime) -> Quota | None:
     A reset told as a point in time is reckoned against the server's own clock, `now` where it tells none.
     """
     for prefix in ("x-ratelimit-", "ratelimit-", "x-rate-limit-"):
-        remaining = _whole(headers.get(prefix + "remaining"))
+        told_remaining = headers.get(prefix + "remaining")
+        remaining = None if told_remaining is None else _whole(told_remaining)
         if remaining is not None:
             return Quota(
                 remaining=remaining,

@@ -7,10 +7,12 @@ earlier page set. Nothing is unpacked, redirected or quoted here: URLs go out by
 
 from __future__ import annotations
 
+import re
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import Final
+from urllib.parse import quote
 
 import aiohttp
 import httpx
@@ -22,6 +24,10 @@ _CONNECT_S: Final = 10.0
 """The total deadline of a request is the client's; only connecting has a shorter one of its own."""
 _KEEPALIVE_S: Final = 30.0
 _LONGEST_LINE: Final = 64 * 1024
+_FAILURES: Final = (aiohttp.ClientError, OSError)
+_UNSENDABLE: Final = re.compile(r"[\x00-\x1f\x7f]")
+_UNWRITTEN: Final = re.compile(r"[^!#-;=?-~]")
+"""What no request line holds as it is; everything else goes out as it is spelt, `%7E` and `~` alike."""
 
 
 class _Carrier(httpx.AsyncBaseTransport):
@@ -31,15 +37,22 @@ class _Carrier(httpx.AsyncBaseTransport):
         self._session = session
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The status and headers, as soon as they are there; the body is read through `stream`."""
-        with _named_as_httpx():
+        """The status and headers, as soon as they are there; the body is read through `stream`.
+
+        The extension `target` goes out in place of the path and query of the URL.
+        """
+        origin, target = request.url, request.extensions["target"].decode("ascii")
+        try:
             answer = await self._session.request(
                 request.method,
-                URL(str(request.url), encoded=True),  # quoted anew, a link signed over its spelling would break
+                # Quoted anew, a link signed over its spelling would break.
+                URL(f"{origin.scheme}://{origin.netloc.decode('ascii')}{target}", encoded=True),
                 headers=request.headers.multi_items(),
                 data=request.content or None,
                 allow_redirects=False,
             )
+        except _FAILURES as error:
+            raise httpx.TransportError(str(error)) from error
         return httpx.Response(answer.status, headers=answer.raw_headers, stream=_Chunks(answer), request=request)
 
 
@@ -50,21 +63,15 @@ class _Chunks(httpx.AsyncByteStream):
         self._answer = answer
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _named_as_httpx():
+        try:
             async for chunk in self._answer.content.iter_any():
                 yield chunk
+        except _FAILURES as error:
+            raise httpx.TransportError(str(error)) from error
 
     async def aclose(self) -> None:
         """Give the connection back; one with an unread rest is closed."""
         self._answer.release()
-
-
-@contextmanager
-def _named_as_httpx() -> Iterator[None]:
-    try:
-        yield
-    except (aiohttp.ClientError, OSError) as error:
-        raise httpx.TransportError(str(error)) from error
 
 
 @asynccontextmanager
@@ -118,3 +125,27 @@ def failure_words(error: httpx.HTTPError) -> tuple[str, str]:
             return "protocol", "the answer is not HTTP"
         case _:
             return "protocol", "the connection failed"
+
+
+def split_target(url: str) -> tuple[str, bytes]:
+    """Origin, and path with query byte for byte: an API may have signed a link over its own spelling.
+
+    Only what no request line can hold is encoded: blanks, quotes, angle brackets, and letters beyond ASCII. Raises
+    ValueError for control characters.
+    """
+    scheme, _, rest = url.partition("#")[0].partition("://")
+    host = rest.partition("?")[0].partition("/")[0]
+    target = rest[len(host) :]
+    if _UNSENDABLE.search(target):
+        raise ValueError("a control character in a URL")
+    encoded = _UNWRITTEN.sub(lambda found: quote(found[0]), target).encode("ascii")
+    return f"{scheme}://{host}", encoded if encoded.startswith(b"/") else b"/" + encoded
+
+
+def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Names in lower case; the values of a name that comes more than once are joined by a comma (RFC 9110 5.3)."""
+    headers: dict[str, str] = {}
+    for name, value in raw:
+        key, text = name.decode("latin-1").lower(), value.decode("utf-8", "replace")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers

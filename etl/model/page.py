@@ -102,6 +102,11 @@ class PageFacts:
     """Where the page contradicts the declared order, in one line; empty when it holds or cannot be checked."""
     outside_rows: int = 0
     """Rows outside the window's bounds; above zero the server ignored the filter or includes its bound."""
+    refused: int | None = None
+    """The status that refused a page nobody promised, 404 where the answer was 204; None for a page that came.
+
+    404, 410 and 416 say that the list ended; 400 and 422 may be the depth beyond which the API lists no more.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +131,8 @@ class RowBlock:
     hashes: list[bytes]
     """16 bytes over the named non-null values of a row, volatile columns left out."""
     cursors: list[Cursor | None]
+    gone: frozenset[int] = frozenset()
+    """Indices of the rows whose items say that they are deleted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +147,31 @@ class FailedTry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """Which rows of a page are wanted: the first `rows` (None: all), and only those inside the window.
+
+    It stays with the page, because a page may be decoded again under a newer schema before it is written.
+    """
+
+    rows: int | None = None
+    inside: bool = False
+
+    def chosen(self, block: RowBlock, window: Window) -> RowBlock:
+        """The rows of the block that are wanted; the block itself when all are."""
+        wanted = range(len(block.rows)) if self.rows is None else range(min(self.rows, len(block.rows)))
+        places = [n for n in wanted if not self.inside or window.covers(block.cursors[n])]
+        if len(places) == len(block.rows):
+            return block
+        return RowBlock(
+            version=block.version,
+            rows=[block.rows[n] for n in places],
+            keys=[block.keys[n] for n in places] if block.keys else [],
+            hashes=[block.hashes[n] for n in places],
+            cursors=[block.cursors[n] for n in places] if block.cursors else [],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """One decoded page, on its way from the client to the writer."""
 
@@ -149,6 +181,7 @@ class Page:
     block: RowBlock
     rejects: tuple[Reject, ...] = ()
     failed_tries: tuple[FailedTry, ...] = ()
+    keep: Keep | None = None
 
     @property
     def weight(self) -> int:

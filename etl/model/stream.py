@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Literal
 
-from etl.model.instants import Cursor, CursorFormat
+from etl.model.instants import MICROSECOND, Cursor, CursorFormat, CursorKind
 from etl.model.schema import ColumnType, Contract
 from etl.model.template import Body, Template, body_names
+from etl.model.window import Window
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
@@ -242,6 +243,32 @@ class Write(StrEnum):
     REPLACE = "replace"
 
 
+class DeletesKind(StrEnum):
+    """How it is known that the API no longer has a row."""
+
+    IGNORE = "ignore"
+    INFER = "infer"
+    """It was missing from a complete reading of the whole list."""
+    FIELD = "field"
+    """A field of the item is true, or set."""
+    WHEN = "when"
+    """A JMESPath is true for the item."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deletes:
+    """What happens to rows that the API no longer has. `field` and `when` belong to the kinds of their names."""
+
+    kind: DeletesKind = DeletesKind.IGNORE
+    field: tuple[str, ...] = ()
+    when: Selector | None = None
+
+    @property
+    def marked(self) -> bool:
+        """Whether rows are kept and marked: the table has `_etl_deleted_at` and a view of the rows that live."""
+        return self.kind is not DeletesKind.IGNORE
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnChoice:
     """What the YAML says of one column: a declared type, or to drop it, or that it is volatile."""
@@ -268,6 +295,7 @@ class Stream:
     add: tuple[tuple[str, Template], ...] = ()
     incremental: Incremental | None = None
     order: Order | None = None
+    deletes: Deletes = field(default_factory=Deletes)
     contract: Contract = Contract.EVOLVE
     expect: Expect = field(default_factory=Expect)
     fail_if: Selector | None = None
@@ -281,6 +309,25 @@ class Stream:
     def id(self) -> str:
         """`source.stream`, as messages and JSON name it."""
         return f"{self.source}.{self.name}"
+
+    def halves(self, window: Window) -> tuple[Window, ...]:
+        """The window cut in two where its request can ask for each half; empty when it cannot be narrowed further."""
+        incremental, names = self.incremental, self.request.names()
+        if incremental is None or incremental.format.kind is CursorKind.TEXT or not {"start", "end"} <= names:
+            return ()
+        if window.start is None or window.end is None:
+            return ()
+        unit = incremental.format.precision // MICROSECOND if incremental.format.kind is CursorKind.INSTANT else 1
+        low, high = int(window.start), int(window.end)
+        middle = (low + high) // 2 // unit * unit
+        if not low < middle < high:
+            return ()
+        return replace(window, end=middle), replace(window, start=middle)
+
+    @property
+    def sweeps(self) -> bool:
+        """Whether a complete reading of the whole list takes away the rows it did not bring."""
+        return self.deletes.kind is DeletesKind.INFER or self.write is Write.REPLACE
 
     @property
     def proof(self) -> ProofMode:

@@ -87,8 +87,9 @@ class Template:
 
     def render(self, values: Mapping[str, object]) -> object:
         """The filled text, the value itself for a single placeholder, None when a value is missing."""
-        if self.is_single:
-            return self.placeholders[0].value(values)
+        first = self.parts[0]
+        if len(self.parts) == 1 and isinstance(first, Placeholder):
+            return first.value(values)
         filled = [part.value(values) if isinstance(part, Placeholder) else part for part in self.parts]
         return None if any(part is None for part in filled) else "".join(map(_text, filled))
 

@@ -32,6 +32,8 @@ class Judgement:
     reason: str
     hint: str = ""
     """The line in the YAML that would make it stronger, where one is known."""
+    capped: bool = False
+    """The API lists no more rows of one query: a narrower window may be read whole."""
 
 
 def weakest(judgements: tuple[Judgement, ...]) -> Judgement:

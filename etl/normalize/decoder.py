@@ -78,16 +78,23 @@ class StreamDecoder:
         return tuple(change for made, changes in self._changes if made > version for change in changes)
 
     def again(self, page: Page) -> Page:
-        """The page under the newest version; the page itself when it is of that version."""
+        """The page under the newest version; the page itself when it is of that version.
+
+        Its facts stay: the chain has followed them.
+        """
         if page.block.version == self._schema.version:
             return page
-        return replace(self.decode(page.request, page.response), failed_tries=page.failed_tries)
+        made = self.decode(page.request, page.response)
+        block = made.block if page.keep is None else page.keep.chosen(made.block, page.request.window)
+        return replace(page, block=block, rejects=made.rejects)
 
     def decode(self, request: PageRequest, response: Response) -> Page:
         """One page. Raises MalformedPage, and RateLimited or ExpectationBroken where `fail_if` says so."""
         if response.status >= 400:  # the client found that the list ended before this page
             block = RowBlock(version=self._schema.version, rows=[], keys=[], hashes=[], cursors=[])
-            return Page(request=request, response=response, facts=PageFacts(count=0), block=block)
+            return Page(
+                request=request, response=response, facts=PageFacts(count=0, refused=response.status), block=block
+            )
         body = response.body.removeprefix(_BOM).strip() if response.body[:1] not in (b"{", b"[") else response.body
         if not body:
             raise MalformedPage("the answer is empty", why=f"status {response.status}", reason="empty")

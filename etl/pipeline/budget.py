@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from etl.model.page import Page, RowBlock
+from etl.model.page import Keep, Page
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,26 +31,12 @@ class Budget:
 
     def keep(self, page: Page) -> Page:
         """The page without the rows that are outside the window or beyond the limit."""
-        if self.only_inside and page.facts.outside_rows:
-            covers = page.request.window.covers
-            page = _select(page, [n for n, cursor in enumerate(page.block.cursors) if covers(cursor)])
-        if self.rows is None:
+        inside = self.only_inside and page.facts.outside_rows > 0
+        if self.rows is None and not inside:
             return page
-        left = max(self.rows, 0)
-        self.rows -= len(page.block.rows)
-        if len(page.block.rows) <= left:
-            return page
-        self.was_hit = True
-        return _select(page, list(range(left)))
-
-
-def _select(page: Page, chosen: list[int]) -> Page:
-    block = page.block
-    kept = RowBlock(
-        version=block.version,
-        rows=[block.rows[n] for n in chosen],
-        keys=[block.keys[n] for n in chosen] if block.keys else [],
-        hashes=[block.hashes[n] for n in chosen],
-        cursors=[block.cursors[n] for n in chosen] if block.cursors else [],
-    )
-    return replace(page, block=kept)
+        keep = Keep(rows=None if self.rows is None else max(self.rows, 0), inside=inside)
+        block = keep.chosen(page.block, page.request.window)
+        if self.rows is not None:
+            self.rows -= len(block.rows)
+            self.was_hit |= len(block.rows) < len(page.block.rows)
+        return replace(page, block=block, keep=keep)

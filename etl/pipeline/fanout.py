@@ -8,6 +8,7 @@ with the number of pages. The permit is held until the writer has accepted the p
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -32,8 +33,14 @@ class Rooms:
     ledger: Ledger
     prove: Callable[[], Proof]
     listener: Listener
+    halve: Callable[[Window], tuple[Window, ...]] = lambda _: ()
+    """Cuts a window in two that the API caps; empty when it cannot be narrowed."""
     first_answer: Callable[[Response], None] = lambda _: None
     """Told of the first answer of the reading, before its page is handed to the writer."""
+
+
+_Number = tuple[int, ...]
+"""The place of a window among the others; the halves of a window stand in its place."""
 
 
 class Fanout:
@@ -41,10 +48,11 @@ class Fanout:
 
     def __init__(self, rooms: Rooms, windows: Iterable[Window], budget: Budget) -> None:
         self._rooms = rooms
-        self._windows = enumerate(windows)
+        self._windows = (((number,), window) for number, window in enumerate(windows))
+        self._halves: deque[tuple[_Number, Window]] = deque()
         self._budget = budget
-        self._active: dict[int, WindowProgress] = {}
-        self._ended: dict[int, WindowReading] = {}
+        self._active: dict[_Number, WindowProgress] = {}
+        self._ended: dict[_Number, WindowReading] = {}
         self._open = 0
         self._planned = 0
         self._changed = asyncio.Event()
@@ -92,7 +100,7 @@ class Fanout:
             else:
                 tasks.create_task(self._page(progress, request), name=f"{self._rooms.stream} {request.position}")
 
-    def _next(self) -> tuple[int, WindowProgress, PageRequest | None] | None:
+    def _next(self) -> tuple[_Number, WindowProgress, PageRequest | None] | None:
         """The next thing to do: a request, or None in its place for a window that is ready to be judged."""
         for number, progress in self._active.items():
             request = progress.next_request()
@@ -104,8 +112,8 @@ class Fanout:
                 return number, progress, None
         return self._begin_window()
 
-    def _begin_window(self) -> tuple[int, WindowProgress, PageRequest | None] | None:
-        begun = next(self._windows, None)
+    def _begin_window(self) -> tuple[_Number, WindowProgress, PageRequest | None] | None:
+        begun = self._halves.popleft() if self._halves else next(self._windows, None)
         if begun is None:
             return None
         number, window = begun
@@ -178,7 +186,7 @@ class Fanout:
         self._planned += pages
         self._rooms.listener(StreamPlanned(stream=self._rooms.stream, pages=self._planned, rows=facts.total_rows))
 
-    async def _close(self, number: int, progress: WindowProgress) -> None:
+    async def _close(self, number: _Number, progress: WindowProgress) -> None:
         """Nothing is left to read in a window: probe, judge, and repair or end it."""
         try:
             if progress.failure is None and not progress.was_cut:
@@ -191,12 +199,20 @@ class Fanout:
                 if repairs:
                     progress.ask(repairs)
                     return
-            self._ended[number] = progress.reading()
             del self._active[number]
+            if not self._split(number, progress):
+                self._ended[number] = progress.reading()
         finally:
             self._open -= 1
             progress.in_flight -= 1
             self._changed.set()
+
+    def _split(self, number: _Number, progress: WindowProgress) -> bool:
+        """Read a window that the API caps in two halves instead, and those in halves again, until they fit."""
+        judgement = progress.judgement
+        halves = self._rooms.halve(progress.window) if judgement is not None and judgement.capped else ()
+        self._halves.extend(((*number, half), window) for half, window in enumerate(halves))
+        return bool(halves)
 
     async def _distinct_keys(self, progress: WindowProgress) -> int | None:
         if not progress.proof.counts_keys:

@@ -170,6 +170,7 @@ def row_facts(row: RowMapping | Mapping[str, Any], kind: CursorKind) -> PageFact
         min_cursor=_cursor(row["min_cursor"], kind),
         future_rows=row["future_rows"],
         outside_rows=row["outside_rows"],
+        refused=row["status"] if row["status"] >= 400 else None,
     )
 
 

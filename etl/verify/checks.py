@@ -18,6 +18,9 @@ MAX_PASSES = 3
 """Readings of one window, the first one included; then the verdict is what it is."""
 
 
+_HINT_CAP = "with {start} and {end} in the request, a window is cut in halves until it fits under the cap"
+
+
 @dataclass(slots=True)
 class Seen:
     """What one pass over the window showed."""
@@ -125,8 +128,9 @@ class CheapChecks:
         rows = self._seen.items if distinct_keys is None else distinct_keys + self._seen.keyless
         missing = self._known_missing(rows)
         if missing:
-            self._agrees = self._capped
-            return Judgement(verdict=Verdict.INCOMPLETE, reason=missing)
+            self._agrees = self._capped or self._at_the_cap
+            hint = _HINT_CAP if self._at_the_cap else ""
+            return Judgement(verdict=Verdict.INCOMPLETE, reason=missing, hint=hint, capped=self._at_the_cap)
         disagreements = self._disagreements()
         if disagreements:
             self._agrees = False
@@ -145,12 +149,17 @@ class CheapChecks:
             if end is not None and end[0].position == request.position and end[1].digest != facts.digest:
                 self._moved.append(f"the {name} page changed")
 
+    @property
+    def _at_the_cap(self) -> bool:
+        cap, seen = self._paging.cap, self._seen
+        return cap is not None and max(seen.items, seen.highest_total or 0) >= cap
+
     def _known_missing(self, rows: int) -> str:
         paging, seen = self._paging, self._seen
         if self._capped:
             return f"stopped by max_pages = {paging.max_pages:,}"
-        if paging.cap is not None and max(seen.items, seen.highest_total or 0) >= paging.cap:
-            return f"the API lists at most {paging.cap:,} rows of one query"
+        if self._at_the_cap:
+            return f"the API lists at most {paging.cap or 0:,} rows of one query"
         if seen.lowest_total is not None and rows < seen.lowest_total:
             return f"{rows:,} of {seen.lowest_total:,} rows"
         return ""

@@ -216,12 +216,18 @@ def simulate(target: Stream, mutate: Mutate, share: float, seed: int) -> tuple[J
     return asyncio.run(read(target, World.of(seed), mutate, share))
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS)
-@pytest.mark.parametrize("target", [COVERED, BRACKETED, UNDECLARED], ids=["coverage", "bracket", "checks"])
+WORLDS = [
+    pytest.param(target, mutation, id=f"{name}-{mutation}")
+    for name, target in (("coverage", COVERED), ("bracket", BRACKETED), ("checks", UNDECLARED))
+    for mutation in MUTATIONS
+    # An append-only order has no inserts in its middle; declaring one there would be a lie.
+    if name != "bracket" or "anywhere" not in mutation
+]
+
+
+@pytest.mark.parametrize(("target", "mutation"), WORLDS)
 def test_no_reading_claims_verified_with_a_persistent_row_missing(target: Stream, mutation: str) -> None:
     """Whatever is declared rightly, and whatever changes: no false claim in any seed."""
-    if target is BRACKETED and "anywhere" in mutation:
-        pytest.skip("an append-only order has no inserts in its middle; the declaration would be wrong")
     for seed in range(60):
         judgement, source = simulate(target, MUTATIONS[mutation], 0.3, seed)
         if judgement.verdict is Verdict.VERIFIED:

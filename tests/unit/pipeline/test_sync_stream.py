@@ -395,3 +395,32 @@ async def test_tasks_do_not_grow_with_the_number_of_pages() -> None:
     await World(Numbered(2_000), ledger=Counting()).read()
 
     assert most < 15
+
+
+async def test_a_window_that_the_api_caps_is_read_in_halves_until_they_fit() -> None:
+    """Eight units under a cap that fits two: four windows, in the order of their start, and none of them capped."""
+
+    class Capped(FakeProof):
+        def __init__(self, window: Window | None = None) -> None:
+            super().__init__()
+            self.window = window
+
+        def saw(self, asked: PageRequest, facts: PageFacts) -> None:
+            self.window = asked.window
+
+        def judge(self, distinct_keys: int | None) -> Judgement:
+            assert self.window is not None
+            too_wide = int(self.window.end or 0) - int(self.window.start or 0) > 2
+            return replace(FINE, verdict=Verdict.INCOMPLETE, capped=True) if too_wide else FINE
+
+    def halve(window: Window) -> tuple[Window, ...]:
+        middle = (int(window.start or 0) + int(window.end or 0)) // 2
+        return replace(window, end=middle), replace(window, start=middle)
+
+    world = World(Chained(1))
+    parts = replace(world.parts, rooms=replace(world.parts.rooms, prove=Capped, halve=halve))
+
+    reading = await sync_stream(parts, (Window(start=0, end=8),))
+
+    assert [(read.window.start, read.window.end) for read in reading.windows] == [(0, 2), (2, 4), (4, 6), (6, 8)]
+    assert all(read.judgement == FINE for read in reading.windows)

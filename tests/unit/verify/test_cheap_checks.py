@@ -170,7 +170,11 @@ def test_a_list_at_the_cap_of_the_api_is_incomplete() -> None:
     checks = CheapChecks(Paging(kind=PagesKind.CURSOR, cap=4), has_key=True)
     read(checks, facts(1, 2), facts(3, 4))
 
-    assert checks.judge(4) == Judgement(verdict=Verdict.INCOMPLETE, reason="the API lists at most 4 rows of one query")
+    judgement = checks.judge(4)
+
+    assert (judgement.verdict, judgement.capped) == (Verdict.INCOMPLETE, True)
+    assert judgement.reason == "the API lists at most 4 rows of one query"
+    assert checks.repairs() == ()
 
 
 def test_a_chain_that_reached_max_pages_is_incomplete_and_not_read_again() -> None:
