@@ -124,15 +124,20 @@ class RequestBuilder:
 
 
 class _Content:
-    """Query, headers and body of a stream's requests; without the parameters that hold only `{start}` if told so."""
+    """Query, headers and body of a stream's requests.
+
+    `without_start` leaves out parameters that hold only `{start}`, and where a full reading is compared with the table
+    those that hold only `{end}` as well.
+    """
 
     def __init__(self, stream: Stream, *, without_start: bool = False) -> None:
         request = stream.request
+        left_out = frozenset(("start", "end") if stream.sweeps else ("start",)) if without_start else frozenset()
         self._stream = stream.id
-        self._params = _encoded_names(_kept(request.params, without_start), _KEPT_IN_NAMES)
-        self._form = _encoded_names(_kept(request.form, without_start), "") if request.form else None
-        self._headers = _kept(request.headers, without_start)
-        self._json = _without_start(request.json) if without_start else request.json
+        self._params = _encoded_names(_kept(request.params, left_out), _KEPT_IN_NAMES)
+        self._form = _encoded_names(_kept(request.form, left_out), "") if request.form else None
+        self._headers = _kept(request.headers, left_out)
+        self._json = _without(request.json, left_out)
         self._has_json = request.json is not None
         self._fixed_body = (
             msgspec.json.encode(render_body(self._json, {})) if self._has_json and not body_names(self._json) else None
@@ -178,25 +183,25 @@ def _start(incremental: Incremental, start: Cursor | None) -> object:
     return incremental.format.render(bound)
 
 
-def _holds_only_start(template: Template) -> bool:
-    return template.is_single and template.names == {"start"}
+def _holds_only(template: Template, names: frozenset[str]) -> bool:
+    return template.is_single and template.names <= names
 
 
-def _kept(pairs: Pairs, without_start: bool) -> Pairs:
-    return tuple(pair for pair in pairs if not (without_start and _holds_only_start(pair[1])))
+def _kept(pairs: Pairs, left_out: frozenset[str]) -> Pairs:
+    return tuple(pair for pair in pairs if not _holds_only(pair[1], left_out))
 
 
-def _without_start(body: Body) -> Body:
-    """The body without the members and elements that hold only `{start}`."""
+def _without(body: Body, left_out: frozenset[str]) -> Body:
+    """The body without the members and elements that hold only one of these placeholders."""
     if isinstance(body, Mapping):
-        return {name: _without_start(member) for name, member in body.items() if not _omits(member)}
+        return {name: _without(member, left_out) for name, member in body.items() if not _omits(member, left_out)}
     if isinstance(body, tuple):
-        return tuple(_without_start(element) for element in body if not _omits(element))
+        return tuple(_without(element, left_out) for element in body if not _omits(element, left_out))
     return body
 
 
-def _omits(body: Body) -> bool:
-    return isinstance(body, Template) and _holds_only_start(body)
+def _omits(body: Body, left_out: frozenset[str]) -> bool:
+    return isinstance(body, Template) and _holds_only(body, left_out)
 
 
 def _encoded_names(pairs: Pairs, kept: str) -> tuple[tuple[str, Template | None], ...]:

@@ -168,6 +168,7 @@ class Keep:
             keys=[block.keys[n] for n in places] if block.keys else [],
             hashes=[block.hashes[n] for n in places],
             cursors=[block.cursors[n] for n in places] if block.cursors else [],
+            gone=frozenset(place for place, n in enumerate(places) if n in block.gone),
         )
 
 

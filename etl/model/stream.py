@@ -243,6 +243,10 @@ class Write(StrEnum):
     REPLACE = "replace"
 
 
+LIVE = "_live"
+"""What the view of the rows that are not deleted is called, after its table."""
+
+
 class DeletesKind(StrEnum):
     """How it is known that the API no longer has a row."""
 

@@ -111,6 +111,8 @@ class Fields:
             yield stream.incremental.field
         if stream.order:
             yield from stream.order.by
+        if stream.deletes.field:
+            yield stream.deletes.field
         for name, choice in stream.columns.items():
             if choice.type is not None:
                 yield self._declared_path(name)

@@ -17,7 +17,7 @@ def key_facts(texts: Sequence[bytes | None], body: bytes, *, has_key: bool) -> d
     """The members of PageFacts about keys; `texts` are the canonical keys of all items, None where unreadable."""
     if not has_key:
         return {"count": len(texts), "digest": blake2b(body, digest_size=8).digest()}
-    digests = b"".join([blake2b(text, digest_size=8).digest() for text in texts if text is not None])
+    digests = b"".join([key_digest(text) for text in texts if text is not None])
     first, last = (texts[0], texts[-1]) if texts else (None, None)
     return {
         "count": len(texts),
@@ -26,6 +26,11 @@ def key_facts(texts: Sequence[bytes | None], body: bytes, *, has_key: bool) -> d
         "key_digests": digests,
         "digest": blake2b(digests, digest_size=8).digest(),
     }
+
+
+def key_digest(text: bytes) -> bytes:
+    """8 bytes for a canonical key; the ledger keeps them until the reading is closed."""
+    return blake2b(text, digest_size=8).digest()
 
 
 def cursor_facts(cursors: Sequence[Cursor | None], window: Window, upper_bound: Cursor | None) -> dict[str, Any]:

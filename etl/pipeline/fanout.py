@@ -56,12 +56,12 @@ class Fanout:
         self._open = 0
         self._planned = 0
         self._changed = asyncio.Event()
-        self._stopping = False
+        self._stopping = self._cut_short = False
         self._reading = Reading()
 
     def stop(self) -> None:
         """Ask for nothing more; `run` returns when what is in flight has arrived."""
-        self._stopping = True
+        self._stopping = self._cut_short = True
         self._changed.set()
 
     @property
@@ -70,7 +70,7 @@ class Fanout:
         reading = self._reading
         ended = self._ended | {n: progress.reading() for n, progress in self._active.items()}
         reading.windows = [ended[n] for n in sorted(ended)]
-        reading.stopped = self._stopping
+        reading.stopped = self._cut_short
         reading.partial = self._budget.was_hit
         return reading
 
@@ -81,10 +81,13 @@ class Fanout:
                 self._changed.clear()
                 self._fill(tasks)
                 if not self._open:
-                    if not self._active or self._stopping:
-                        break
-                    self._rooms.writer.idle()
+                    break
                 await self._changed.wait()
+        # A stop that came when everything was read and judged has cut nothing.
+        self._cut_short = self._stopping and (bool(self._active) or self._has_more_windows())
+
+    def _has_more_windows(self) -> bool:
+        return bool(self._halves) or next(self._windows, None) is not None
 
     def _fill(self, tasks: asyncio.TaskGroup) -> None:
         """Start tasks for pages and judgements while there is room and something to do."""
@@ -188,6 +191,7 @@ class Fanout:
 
     async def _close(self, number: _Number, progress: WindowProgress) -> None:
         """Nothing is left to read in a window: probe, judge, and repair or end it."""
+        self._rooms.writer.idle()
         try:
             if progress.failure is None and not progress.was_cut:
                 probes = progress.proof.probes()

@@ -33,7 +33,7 @@ PAGE_COLUMNS = (
 FACT_COLUMNS = (
     "member", "win_start", "win_end", "position", "attempt", "items", "first_key", "last_key", "key_digests", "digest",
     "total_rows", "total_pages", "next_cursor", "next_link", "more", "min_cursor", "max_cursor", "future_rows",
-    "outside_rows",
+    "outside_rows", "status",
 )  # fmt: skip
 TRY_COLUMNS = ("ordinal", "stream", "position", "url", "reason", "status", "requested_at", "seconds", "wait_s")
 REJECT_COLUMNS = (

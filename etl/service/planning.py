@@ -45,6 +45,8 @@ def plan_sync(
     whole = full or since is None
     if not stream.asks_for_start:
         return Plan(windows=(Window(),), since=None if whole else since, full=True)
+    if whole and stream.sweeps:  # compared with the table afterwards: no bound may hide a row
+        return Plan(windows=(Window(),), full=True)
     begin = incremental.start if full else since
     windows = tuple(_cut(incremental, begin, until))
     if whole:

@@ -28,6 +28,7 @@ _KEYS: Final = (
     "add",
     "incremental",
     "contract",
+    "deletes",
     "order",
 )
 

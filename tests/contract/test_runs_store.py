@@ -11,7 +11,7 @@ from etl.db.database import open_database
 from etl.db.journal import Line
 from etl.errors import LeaseLost
 from etl.model.instants import CursorKind, to_micros
-from etl.model.page import FailedTry, PageRequest, Reject
+from etl.model.page import FailedTry, PageFacts, PageRequest, Reject
 from etl.model.run import Counts, RunKind, RunStatus, RunTrigger
 from etl.model.verdict import Verdict
 from etl.model.window import Window
@@ -216,6 +216,17 @@ async def test_a_run_that_did_not_end_is_resumed_with_its_pages(desk, status):
     assert ledger.recall(page.page.request) == facts
     assert ledger.recall(replace(page.page.request, attempt=1)) is None
     assert ledger.recall(replace(page.page.request, window=Window(member="m", start=10))) is None
+
+
+async def test_a_resumed_run_knows_which_page_was_refused(desk):
+    """The end of a list that tells no total may have been the depth at which the API stops listing."""
+    first = await desk.begin()
+    page = line(9)
+    response = replace(page.page.response, status=422, body=b"")
+    page = replace(page, page=replace(page.page, response=response, facts=PageFacts(count=0, refused=422)))
+    await desk.commit(first, page)
+    ledger = await desk.store.ledger(await desk.begin())
+    assert ledger.recall(page.page.request) == PageFacts(count=0, refused=422)
 
 
 async def test_a_crashed_run_is_called_interrupted_by_the_next(desk, database):

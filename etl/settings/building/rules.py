@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from etl.model.stream import PagesKind, Stream, Write
+from etl.model.stream import LIVE, DeletesKind, PagesKind, Stream, Write
 from etl.model.template import Body, Placeholder, Template
 from etl.settings.building.desk import Desk, Texts
 from etl.settings.building.request import PAGE_NAMES, WINDOW_NAMES
@@ -31,6 +31,7 @@ _MOVED_BY: Final = {
 def check_stream(stream: Stream, part: StreamPart, texts: Texts) -> None:
     """Report what does not fit together in one stream."""
     _check_write(stream, part, texts)
+    _check_deletes(stream, part, texts)
     _check_names(stream, part, texts)
     _check_paging(stream, texts)
     _check_window(stream, part, texts)
@@ -38,10 +39,33 @@ def check_stream(stream: Stream, part: StreamPart, texts: Texts) -> None:
     _check_table(stream, part, texts)
 
 
+def _check_deletes(stream: Stream, part: StreamPart, texts: Texts) -> None:
+    """Deletions are found by key, and inferred only from lists that are read without a filter."""
+    if stream.deletes.marked and not stream.key:
+        texts.problem(("deletes",), "needs a `key`: which row is gone is told by it", at_key=True)
+    if stream.deletes.marked and stream.write is Write.REPLACE:
+        hint = "`write: replace` removes the rows of the last reading; take one of the two"
+        texts.problem(("deletes",), "marks rows, and `write: replace` removes them", hint=hint, at_key=True)
+    if not stream.sweeps:
+        return
+    where: Path = ("deletes",) if stream.deletes.kind is DeletesKind.INFER else ("write",)
+    for path, template in _templates(stream):
+        if not template.is_single and not template.names.isdisjoint(WINDOW_NAMES):
+            message = f"compares whole lists, and {'.'.join(map(str, path))} always restricts them"
+            hint = "give {start} and {end} parameters of their own: a full reading leaves those out"
+            texts.problem(where, message, hint=hint, at_key=True)
+            return
+
+
 def check_tables(desk: Desk, streams: Iterable[tuple[Stream, Merged]]) -> None:
     """Report streams that would write one table."""
     owners: dict[str, str] = {}
-    for stream, merged in streams:
+    known = list(streams)
+    views = {f"{stream.table}{LIVE}": stream.id for stream, _ in known if stream.deletes.marked}
+    for stream, merged in known:
+        if stream.table in views:
+            message = f"its table {stream.table} has the name of the view of {views[stream.table]}"
+            desk.report(merged.problem(("table",), message, hint="give it another `table`", at_key=True))
         first = owners.setdefault(stream.table, stream.id)
         if first != stream.id:
             message = f"writes the table {stream.table}, and so does {first}"
@@ -111,7 +135,8 @@ def _check_added(stream: Stream, part: StreamPart, texts: Texts) -> None:
 
 def _check_table(stream: Stream, part: StreamPart, texts: Texts) -> None:
     path: Path = ("table",) if part.table else ()
-    if len(stream.table.encode()) > LONGEST_NAME:
+    view = LIVE if stream.deletes.marked else ""
+    if len((stream.table + view).encode()) > LONGEST_NAME:
         hint = "" if part.table else "give it a shorter `table`"
         texts.problem(
             path, f"the table's name {stream.table} is longer than {LONGEST_NAME} bytes", hint=hint, at_key=True
@@ -132,17 +157,21 @@ def _first_places(stream: Stream) -> Mapping[str, Path]:
 
 
 def _placeholders(stream: Stream) -> Iterator[tuple[Path, Placeholder]]:
+    for path, template in _templates(stream):
+        yield from ((path, placeholder) for placeholder in template.placeholders)
+
+
+def _templates(stream: Stream) -> Iterator[tuple[Path, Template]]:
     request = stream.request
-    yield from ((("path",), placeholder) for placeholder in request.path.placeholders)
+    yield ("path",), request.path
     for part, pairs in (("params", request.params), ("headers", request.headers), ("form", request.form)):
-        for name, template in pairs:
-            yield from (((part, name), placeholder) for placeholder in template.placeholders)
+        yield from (((part, name), template) for name, template in pairs)
     yield from _in_body(request.json, ("json",))
 
 
-def _in_body(body: Body, path: Path) -> Iterator[tuple[Path, Placeholder]]:
+def _in_body(body: Body, path: Path) -> Iterator[tuple[Path, Template]]:
     if isinstance(body, Template):
-        yield from ((path, placeholder) for placeholder in body.placeholders)
+        yield path, body
     elif isinstance(body, Mapping):
         for name, member in body.items():
             yield from _in_body(member, (*path, name))

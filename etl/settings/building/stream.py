@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from etl.model.schema import ColumnType, Contract
-from etl.model.stream import ColumnChoice, Expect, Order, Stream, Write
+from etl.model.stream import ColumnChoice, Deletes, DeletesKind, Expect, Order, SelectorKind, Stream, Write
 from etl.model.template import Template
 from etl.settings.building.answer import build_paging, build_records
 from etl.settings.building.desk import Texts
 from etl.settings.building.request import build_request
 from etl.settings.building.window import build_incremental
+from etl.settings.format.deletes import DeletesPart
 from etl.settings.format.expect import ExpectPart
 from etl.settings.format.order import OrderPart
 from etl.settings.format.stream import StreamPart
@@ -36,6 +37,7 @@ def build_stream(
         add=_added(part, texts),
         incremental=build_incremental(part.incremental, texts),
         order=_order(part.order, texts),
+        deletes=_deletes(part.deletes, texts),
         contract=Contract(part.contract) if part.contract else Contract.EVOLVE,
         expect=_expect(part.expect),
         fail_if=part.fail_if,
@@ -81,6 +83,18 @@ def _order(part: OrderPart | None, texts: Texts) -> Order | None:
         append_only=bool(part.append_only),
         binary_collation=part.collation == "binary",
     )
+
+
+def _deletes(part: DeletesPart | str | None, texts: Texts) -> Deletes:
+    if not isinstance(part, DeletesPart):
+        return Deletes() if part is None else Deletes(kind=DeletesKind(part))
+    if (part.field is None) is (part.when is None):
+        texts.problem(("deletes",), "needs exactly one of field, when", at_key=True)
+    elif part.field is not None:
+        return Deletes(kind=DeletesKind.FIELD, field=part.field)
+    elif part.when is not None and part.when.kind is not SelectorKind.BODY:
+        texts.problem(("deletes", "when"), "looks at an item, which has no headers")
+    return Deletes(kind=DeletesKind.WHEN, when=part.when)
 
 
 def _expect(part: ExpectPart | None) -> Expect:

@@ -63,9 +63,9 @@ class Bench:
         )
 
     @staticmethod
-    def answer(decoder, body, *, window=None, headers=None, links=None):
+    def answer(decoder, body, *, window=None, headers=None, links=None, status=200):
         response = Response(
-            status=200,
+            status=status,
             headers=headers or {},
             links=links or {},
             body=body if isinstance(body, bytes) else body.encode(),

@@ -53,6 +53,14 @@ def test_an_empty_list_is_a_page(bench):
     assert (page.facts.count, page.block.rows, decoder.schema.version) == (0, [], 0)
 
 
+def test_a_page_past_the_end_tells_how_it_was_refused(bench):
+    """422 may be the depth at which an API stops listing; the verdict has to know."""
+    page = bench.answer(bench.decoder(), b"", status=422)
+
+    assert (page.facts.count, page.facts.refused, page.block.rows) == (0, 422, [])
+    assert bench.feed(bench.decoder(), {"id": 1}).facts.refused is None
+
+
 @pytest.mark.parametrize("warm", [False, True])
 def test_the_facts_of_a_page(bench, warm):
     """Plain paths, text totals, the range of cursors, and keys in page order."""

@@ -424,3 +424,18 @@ async def test_a_window_that_the_api_caps_is_read_in_halves_until_they_fit() -> 
 
     assert [(read.window.start, read.window.end) for read in reading.windows] == [(0, 2), (2, 4), (4, 6), (6, 8)]
     assert all(read.judgement == FINE for read in reading.windows)
+
+
+async def test_a_stop_that_comes_when_everything_is_judged_cuts_nothing() -> None:
+    """The run is as complete as without the signal, and says so."""
+
+    class StoppedByTheJudgement(FakeProof):
+        def judge(self, distinct_keys: int | None) -> Judgement:
+            world.stop.event.set()
+            return super().judge(distinct_keys)
+
+    world = World(Numbered(3), proof=StoppedByTheJudgement())
+
+    reading = await world.read()
+
+    assert (reading.stopped, reading.windows[0].judgement) == (False, FINE)
