@@ -17,17 +17,18 @@ from etl.load.writer import TableWriter
 from etl.model.clock import SystemClock
 from etl.model.instants import Cursor, CursorKind, to_micros
 from etl.model.page import Response
+from etl.model.schema import SchemaChange, TableSchema
 from etl.model.stream import Source, Stream
 from etl.normalize import StreamDecoder
 from etl.pipeline.fanout import Rooms
 from etl.pipeline.progress import server_time
 from etl.ports import Clock, Listener
 from etl.runs import LeaseKeeper, RunStore, StreamRun
-from etl.service.app import App, OpenedSource
+from etl.service.app import App, OpenedSource, Scout
 from etl.settings import Settings, database_url, load
 from etl.verify import prove
 
-__all__ = ["App", "open_app"]
+__all__ = ["App", "open_app", "open_scout"]
 
 
 @asynccontextmanager
@@ -65,6 +66,19 @@ async def open_app(
         )
 
 
+def open_scout(config: Path, environ: Mapping[str, str], listener: Listener, *, clock: Clock | None = None) -> Scout:
+    """What commands need that look at sources and keep nothing; no database is opened. Raises ConfigError."""
+    time = clock or SystemClock()
+    settings = load(config, environ=environ)
+    redactor = settings.redactor
+    return Scout(
+        settings=settings,
+        clock=time,
+        open_source=partial(open_source, clock=time, listener=listener, redactor=redactor),
+        sample=partial(_Sampler, settings),
+    )
+
+
 @dataclass(slots=True, kw_only=True)
 class _UpperBound:
     """U as a cursor, once the first answer told the server's time."""
@@ -77,6 +91,31 @@ class _UpperBound:
         at = server_time(first)
         if at is not None and self.counts_instants:
             self.value = self.decoder.upper_bound = to_micros(at)
+
+
+class _Sampler:
+    """The client, the decoder and the strategy of one stream, without the rooms that keep anything."""
+
+    def __init__(
+        self, settings: Settings, opened: OpenedSource, stream: Stream, schema: TableSchema | None = None
+    ) -> None:
+        assert isinstance(opened, SourceClient)
+        limits = settings.sources[stream.source].limits
+        # PostgreSQL's form of a value is Python's own.
+        self._decoder = StreamDecoder(stream, schema, "postgresql", max_record_bytes=limits.record)
+        self._client = opened.stream(stream, self._decoder, partial(next, itertools.count(1)))
+        self.pages = strategy(stream)
+        self.fetch = self._client.fetch
+        self.spelled = self._client.spelled
+        self.again = self._decoder.again
+
+    @property
+    def schema(self) -> TableSchema:
+        return self._decoder.schema
+
+    @property
+    def changes(self) -> tuple[SchemaChange, ...]:
+        return self._decoder.changes_since(0)
 
 
 class _Plugs:
@@ -101,7 +140,7 @@ class _Plugs:
             concurrency=concurrency,
         )
 
-    async def assemble(self, opened: OpenedSource, stream: Stream, run: StreamRun, *, full: bool) -> Rooms:
+    async def assemble(self, opened: OpenedSource, stream: Stream, run: StreamRun) -> Rooms:
         """The rooms of one reading: the decoder stands inside the client's loop of tries, the ledger inside the
         writer's transaction.
         """
@@ -127,7 +166,7 @@ class _Plugs:
         numbers = itertools.count(1)
         return Rooms(
             stream=stream.id,
-            source=opened.stream(stream, decoder, partial(next, numbers), full=full),
+            source=opened.stream(stream, decoder, partial(next, numbers)),
             pages=strategy(stream),
             limiter=opened.limiter,
             writer=writer,

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransactio
 from etl.db.address import Address, Dialect, parse_address
 from etl.db.engines import postgresql_engines, prepare_file, sqlite_engines
 from etl.db.lane import Lane
-from etl.db.refusals import CommitUnknown, ConnectionLost, is_conflict, is_driver_error, is_lost, refused
+from etl.db.refusals import CommitUnknown, ConnectionLost, is_conflict, is_driver_error, refused
 from etl.ports import Clock
 
 __all__ = ["Database", "Dialect", "open_database"]
@@ -51,7 +51,7 @@ class Database:
         """
         try:
             async with self._connection(lane) as connection:
-                transaction = await connection.begin()
+                transaction = await _begin(connection)
                 try:
                     yield connection
                 except BaseException:
@@ -149,9 +149,8 @@ class Database:
         try:
             await transaction.commit()
         except Exception as error:
-            await _rollback(connection, transaction)
-            if is_lost(error):
-                await connection.invalidate()
+            # SQLAlchemy calls the transaction ended, yet SQLite keeps one open whose COMMIT met a full disk.
+            await connection.invalidate()
             if is_driver_error(error):
                 raise refused(error, self.label, committing=True) from error
             raise
@@ -188,6 +187,14 @@ def _repetitions(error: BaseException) -> int:
         return _LOSSES
     cause = error.__cause__
     return _CONFLICTS if cause is not None and is_conflict(cause) else 0
+
+
+async def _begin(connection: AsyncConnection) -> AsyncTransaction:
+    try:
+        return await connection.begin()
+    except BaseException:
+        await connection.invalidate()  # half begun, to SQLAlchemy: it is not used again
+        raise
 
 
 async def _rollback(connection: AsyncConnection, transaction: AsyncTransaction) -> None:

@@ -15,7 +15,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from etl.db import tables
 from etl.db.database import Database
-from etl.db.layout import Stored, create_table, data_column, driver_sql, private_columns, quote, table_columns
+from etl.db.layout import (
+    DELETED_AT,
+    Stored,
+    create_table,
+    data_column,
+    driver_sql,
+    private_columns,
+    quote,
+    table_columns,
+)
+from etl.db.live import create_live_view, drop_live_view, has_live_view
 from etl.db.spelling import WIDER
 from etl.db.tables import Physical
 from etl.db.widening import REWRITE_CAP, widen_postgresql, widen_sqlite
@@ -79,8 +89,11 @@ async def _apply(connection: AsyncConnection, evolution: _Evolution) -> tuple[Sc
         ddl = create_table(stream.table, table_columns(stream, schema, dialect), schema.key)
         await connection.exec_driver_sql(driver_sql(dialect, ddl))
         await tables.record_table(connection, stream.table, stream.id, schema, evolution.now)
+        await _show_live(connection, stream)
         return ()
     difference = _difference(evolution, stored)
+    if stream.deletes.marked and (difference or DELETED_AT not in physical):
+        await drop_live_view(connection, stream.table)
     added = [column for column in schema.columns if stored.column(column.name) is None]
     wanted = [data_column(column, dialect) for column in added]
     await _add_columns(connection, stream.table, [*wanted, *private_columns(stream, dialect)], physical)
@@ -99,7 +112,14 @@ async def _apply(connection: AsyncConnection, evolution: _Evolution) -> tuple[Sc
         version=version,
         now=evolution.now,
     )
+    await _show_live(connection, stream)
     return difference
+
+
+async def _show_live(connection: AsyncConnection, stream: Stream) -> None:
+    if stream.deletes.marked and not await has_live_view(connection, stream.table):
+        await drop_live_view(connection, stream.table)
+        await create_live_view(connection, stream.table)
 
 
 async def _record(

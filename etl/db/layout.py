@@ -20,6 +20,8 @@ CURSOR: Final = "_etl_cursor"
 FIRST_SEEN_AT: Final = "_etl_first_seen_at"
 CHANGED_AT: Final = "_etl_changed_at"
 HASH: Final = "_etl_hash"
+DELETED_AT: Final = "_etl_deleted_at"
+"""Null while the row lives; only where the stream marks deletions."""
 
 STORAGE: Final[dict[Dialect, dict[ColumnType, str]]] = {
     "sqlite": {
@@ -78,7 +80,7 @@ def data_column(column: Column, dialect: Dialect, *, required: bool = False) -> 
 
 
 def private_columns(stream: Stream, dialect: Dialect) -> tuple[Stored, ...]:
-    """The columns that every data table of ours has; `_etl_cursor` only under `incremental`."""
+    """Our columns in a data table; `_etl_cursor` only under `incremental`, `_etl_deleted_at` under `deletes`."""
     sqlite = dialect == "sqlite"
     instant = "TEXT" if sqlite else "timestamp with time zone"
     integer = "BIGINT" if sqlite else "bigint"
@@ -90,6 +92,7 @@ def private_columns(stream: Stream, dialect: Dialect) -> tuple[Stored, ...]:
         Stored(FIRST_SEEN_AT, instant),
         Stored(CHANGED_AT, instant),
         Stored(HASH, "BLOB" if sqlite else "bytea"),
+        *((Stored(DELETED_AT, instant),) if stream.deletes.marked else ()),
     )
 
 

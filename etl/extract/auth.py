@@ -26,6 +26,16 @@ class Signer:
         return self._headers
 
     @property
+    def masked_headers(self) -> Sequence[tuple[str, str]]:
+        """The same names and schemes with the credentials masked, whatever the redactor knows."""
+        return [(name, _masked(value) if name == "Authorization" else MASK) for name, value in self._headers]
+
+    @property
+    def masked_query(self) -> str:
+        """What `sign` adds to a query, with the credentials masked."""
+        return "&".join(f"{quote(name, safe='')}={MASK}" for name in sorted(self._names))
+
+    @property
     def signs_urls(self) -> bool:
         """Whether credentials stand in the query, where APIs repeat them in the links they give."""
         return bool(self._names)
@@ -54,6 +64,11 @@ class Signer:
             if echo in body:
                 body = body.replace(echo, masked)
         return body
+
+
+def _masked(value: str) -> str:
+    scheme, blank, _ = value.partition(" ")
+    return f"{scheme} {MASK}" if blank and scheme in ("Bearer", "Basic") else MASK
 
 
 def _echoes(params: Sequence[tuple[str, str]]) -> list[tuple[bytes, bytes]]:

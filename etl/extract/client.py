@@ -26,6 +26,7 @@ from etl.extract.transport import open_transport
 from etl.model.events import RequestRetried, Warned
 from etl.model.page import FailedTry, Page, PageRequest, Response
 from etl.model.secret import Redactor
+from etl.model.spelled import SpelledRequest
 from etl.model.stream import PagesKind, Source, Stream
 from etl.ports import Clock, Decoder, Listener
 
@@ -44,24 +45,26 @@ class SourceClient:
         """Admission of this source's requests; implements `ports.Limiter`."""
         return self._wiring.limiter
 
-    def stream(self, stream: Stream, decoder: Decoder, next_seq: Callable[[], int], *, full: bool) -> StreamClient:
+    def stream(self, stream: Stream, decoder: Decoder, next_seq: Callable[[], int]) -> StreamClient:
         """The source port of one stream. `next_seq` numbers requests in the order of their start."""
-        return StreamClient(self._wiring, stream, decoder, next_seq, full=full)
+        return StreamClient(self._wiring, stream, decoder, next_seq)
 
 
 class StreamClient:
     """Implements `ports.Source`."""
 
-    def __init__(
-        self, wiring: Wiring, stream: Stream, decoder: Decoder, next_seq: Callable[[], int], *, full: bool
-    ) -> None:
+    def __init__(self, wiring: Wiring, stream: Stream, decoder: Decoder, next_seq: Callable[[], int]) -> None:
         self._wiring = wiring
         self._exchange = Exchange(wiring)
         self._stream = stream
         self._decoder = decoder
         self._next_seq = next_seq
-        self._builder = RequestBuilder(wiring.source, stream, wiring.origins, wiring.clock, full=full)
+        self._builder = RequestBuilder(wiring.source, stream, wiring.origins, wiring.clock)
         self._timeout_s = wiring.source.limits.timeout.total_seconds()
+
+    def spelled(self, request: PageRequest) -> SpelledRequest:
+        """The request as it would be sent, every credential masked; raises as `fetch` does before it sends."""
+        return self._exchange.spelled(self._builder.build(request))
 
     async def fetch(self, request: PageRequest) -> Page:
         """The page, after as many tries as `limits.retries` allows.
@@ -88,6 +91,7 @@ class StreamClient:
     async def _persist(self, request: PageRequest, outgoing: Outgoing, tries: _Tries) -> Page:
         free = 1
         while True:
+            await self._wiring.limiter.turn()
             tries.begin()
             try:
                 return await self._try(request, outgoing)
@@ -102,7 +106,6 @@ class StreamClient:
 
     async def _try(self, request: PageRequest, outgoing: Outgoing) -> Page:
         limiter = self._wiring.limiter
-        await limiter.turn()
         limiter.began()
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -158,7 +161,7 @@ class StreamClient:
     def _past_end(self, request: PageRequest, outgoing: Outgoing, refused: RequestRefused, tries: _Tries) -> Page:
         """The list ended before this page; the page is empty."""
         response = Response(
-            status=max(refused.status, 404) if refused.status < 400 else refused.status,
+            status=refused.status if refused.status >= 400 else 404,  # 204 says the same
             headers={},
             body=b"",
             url=self._exchange.address(outgoing.url),

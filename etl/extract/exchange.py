@@ -21,6 +21,7 @@ from etl.errors import MalformedPage, RequestRefused, SourceFailed, SourceUnavai
 from etl.extract.auth import Signer
 from etl.extract.body import read_body
 from etl.extract.limiter import SourceLimiter
+from etl.extract.links import link_targets
 from etl.extract.origins import Origins
 from etl.extract.request import Outgoing
 from etl.extract.retry import LONGEST_PAUSE_S, http_date, quota_of, refusal
@@ -28,6 +29,7 @@ from etl.extract.transport import failure_words, is_dead_connection, read_header
 from etl.model.events import QuotaSeen
 from etl.model.page import Response
 from etl.model.secret import Redactor
+from etl.model.spelled import SpelledRequest
 from etl.model.stream import Source
 from etl.ports import Clock, Listener
 
@@ -81,6 +83,21 @@ class Exchange:
         """A URL as it may be shown and stored."""
         return self._wiring.redactor(self._wiring.signer.unsigned(url))
 
+    def spelled(self, outgoing: Outgoing) -> SpelledRequest:
+        """The request as it would be sent, every credential masked."""
+        wiring = self._wiring
+        own = wiring.origins.is_own(outgoing.url)
+        url, query = self.address(outgoing.url), wiring.signer.masked_query if own else ""
+        given = (*outgoing.headers, *wiring.signer.masked_headers) if own else ()
+        names = {name.lower() for name, _ in given}
+        headers = [*(pair for name, pair in _DEFAULT_HEADERS.items() if name not in names), *given]
+        return SpelledRequest(
+            method=outgoing.method,
+            url=f"{url}{'&' if '?' in url else '?'}{query}" if query else url,
+            headers=tuple((name, wiring.redactor(value)) for name, value in headers),
+            body=wiring.redactor((outgoing.content or b"").decode("utf-8", "replace")),
+        )
+
     async def answer(self, outgoing: Outgoing, seq: int) -> Response:
         """One answer below 300, redirects within the source followed.
 
@@ -105,7 +122,7 @@ class Exchange:
                 headers=headers,
                 body=body,
                 url=self.address(outgoing.url),
-                links=self._links(answer, outgoing.url) if "link" in headers else {},
+                links=self._links(headers["link"], outgoing.url) if "link" in headers else {},
                 served_at=http_date(headers.get("date", "")),
                 started_at=started_at,
                 seconds=clock.monotonic() - started,
@@ -153,6 +170,10 @@ class Exchange:
             body, wire_bytes = await read_body(answer.stream, headers.get("content-encoding", ""), cap)
         except httpx.HTTPError as error:
             raise self._unavailable(outgoing, error) from error
+        except MalformedPage:
+            if answer.status_code < 400:
+                raise
+            return b"", 0  # the status says more than its text, and a 429 has a wait to tell
         return self._wiring.signer.scrub(body.removeprefix(_BOM)), wire_bytes
 
     def _judge(self, outgoing: Outgoing, status: int, headers: Mapping[str, str], body: bytes) -> None:
@@ -188,7 +209,7 @@ class Exchange:
                 reset_at=reset_at,
             )
         )
-        if quota.remaining <= 0 and reset_s is not None and 0 < reset_s <= LONGEST_PAUSE_S:
+        if quota.remaining == 0 and reset_s is not None and 0 < reset_s <= LONGEST_PAUSE_S:
             wiring.limiter.pause(reset_s, "rate limit used up")
 
     def _sent_headers(self, own: tuple[tuple[str, str], ...] | None) -> httpx.Headers:
@@ -210,13 +231,12 @@ class Exchange:
         scrub = self._wiring.signer.scrub
         return {name: scrub(value.encode()).decode() for name, value in headers.items()}
 
-    def _links(self, answer: httpx.Response, url: str) -> dict[str, str]:
+    def _links(self, header: str, url: str) -> dict[str, str]:
         """Relation to absolute URL; what cannot be read as a link is none."""
         found: dict[str, str] = {}
-        for link in answer.links.values():
+        for rel, link in link_targets(header):
             with suppress(ValueError):
-                target = self._wiring.signer.unsigned(urljoin(url, link["url"]))
-                found |= dict.fromkeys(link.get("rel", "").lower().split(), target)
+                found.setdefault(rel, self._wiring.signer.unsigned(urljoin(url, link)))
         return found
 
     def _unavailable(self, outgoing: Outgoing, error: httpx.HTTPError) -> SourceUnavailable | SourceFailed:

@@ -39,14 +39,13 @@ class Outgoing:
 
 
 class RequestBuilder:
-    """Renders the requests of one stream. `full` leaves out parameters that hold nothing but `{start}`."""
+    """Renders the requests of one stream. A window without a start leaves out parameters that hold only `{start}`."""
 
-    def __init__(self, source: Source, stream: Stream, origins: Origins, clock: Clock, *, full: bool) -> None:
+    def __init__(self, source: Source, stream: Stream, origins: Origins, clock: Clock) -> None:
         self._base_url = source.base_url
         self._stream = stream
         self._origins = origins
         self._clock = clock
-        self._full = full
         self._bounded = _Content(stream)
         self._unbounded = _Content(stream, without_start=True)
         path = stream.request.path
@@ -66,7 +65,7 @@ class RequestBuilder:
 
     def _built(self, request: PageRequest) -> Outgoing:
         values = self._values(request)
-        content = self._unbounded if self._full or request.window.start is None else self._bounded
+        content = self._unbounded if request.window.start is None else self._bounded
         url = self._path_url(values)
         if request.link is not None:
             # Verbatim: opaque links refuse the parameters of the first page beside their own.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +13,19 @@ from etl.model.page import Page, Row
 
 Key = Any
 """The value of a key of one column, the tuple of a key of several."""
-Version = tuple[bytes | None, Cursor | None, int]
-"""Hash, cursor and seq of a version of a row."""
+Version = tuple[bytes | None, Cursor | None, int, bool]
+"""Hash, cursor and seq of a version of a row, and whether it is marked as deleted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """How a row of a batch is marked as deleted: with `at`, the driver's instant of the batch.
+
+    `inferred` marks are taken away by any later reading that brings the row, whatever its cursor.
+    """
+
+    at: object
+    inferred: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +50,8 @@ def sequence(ordinal: int, page: Page) -> int:
 
 def is_newer(new: Version, old: Version, upper: Cursor | None) -> bool:
     """Whether `new` replaces `old`: by cursor; by seq for ties, missing cursors, and versions dated beyond `upper`."""
-    _, ours, seq = new
-    _, theirs, stored_seq = old
+    _, ours, seq, _ = new
+    _, theirs, stored_seq, _ = old
     if ours is None or theirs is None or ours == theirs:
         return seq >= stored_seq
     if upper is not None and (theirs > upper or ours > upper):  # type: ignore[operator]  # one kind a stream
@@ -47,7 +59,7 @@ def is_newer(new: Version, old: Version, upper: Cursor | None) -> bool:
     return ours > theirs  # type: ignore[operator]  # one kind a stream
 
 
-def append(pages: Sequence[Page], ordinal: int, *, with_cursor: bool) -> Merge:
+def append(pages: Sequence[Page], ordinal: int, *, with_cursor: bool, mark: Mark | None = None) -> Merge:
     """Rows of a table without key: all new, but for pages that were read before in this generation."""
     rows: list[Row] = []
     lines: list[Line] = []
@@ -57,7 +69,7 @@ def append(pages: Sequence[Page], ordinal: int, *, with_cursor: bool) -> Merge:
             lines.append(Line(page=page, unchanged=len(block.rows)))
             continue
         seq = sequence(ordinal, page)
-        tails = _tails(page, seq, with_cursor=with_cursor)
+        tails = _tails(page, seq, with_cursor=with_cursor, mark=mark)
         rows += [row + tail for row, tail in zip(block.rows, tails, strict=True)]
         lines.append(Line(page=page, inserted=len(block.rows)))
     return Merge(rows=rows, lines=lines)
@@ -71,15 +83,23 @@ def merge(
     ordinal: int,
     upper: Cursor | None,
     with_cursor: bool,
+    mark: Mark | None = None,
 ) -> Merge:
-    """Compare a batch with what is stored. `keys` are those of `batch_keys`; a key that comes twice is sent once."""
+    """Compare a batch with what is stored. `keys` are those of `batch_keys`; a key that comes twice is sent once.
+
+    `mark` is None where the table does not mark deletions. Rows that come back are sent even when nothing else changed.
+    """
     winners = _winners(pages, keys, ordinal, upper)
     rows: list[Row] = []
     inserted, updated = [0] * len(pages), [0] * len(pages)
     for number, page in enumerate(pages):
         block = page.block
         seq = sequence(ordinal, page)
-        tails = _tails(page, seq, with_cursor=with_cursor)
+        tails = _tails(page, seq, with_cursor=with_cursor, mark=mark)
+        if winners is None and not stored:  # a first load: nothing to compare with
+            rows += map(operator.add, block.rows, tails)
+            inserted[number] = len(block.rows)
+            continue
         for index, key in enumerate(keys[number]):
             place, counted = ((number, index), number) if winners is None else winners[key]
             if place != (number, index):
@@ -87,8 +107,8 @@ def merge(
             old = stored.get(key)
             if old is None:
                 inserted[counted] += 1
-            elif old[0] == block.hashes[index] or not is_newer(
-                (None, block.cursors[index] if with_cursor else None, seq), old, upper
+            elif (old[0] == block.hashes[index] and bool(old[3]) is (index in block.gone)) or not _replaces(
+                (None, block.cursors[index] if with_cursor else None, seq, False), old, upper, mark
             ):
                 continue
             else:
@@ -97,16 +117,26 @@ def merge(
     return Merge(rows=rows, lines=[_line(*each) for each in zip(pages, inserted, updated, strict=True)])
 
 
+def _replaces(new: Version, old: Version, upper: Cursor | None, mark: Mark | None) -> bool:
+    if mark is not None and mark.inferred and old[3]:
+        return new[2] >= old[2]
+    return is_newer(new, old, upper)
+
+
 def _line(page: Page, inserted: int, updated: int) -> Line:
     unchanged = len(page.block.rows) - inserted - updated
     return Line(page=page, inserted=inserted, updated=updated, unchanged=unchanged)
 
 
-def _tails(page: Page, seq: int, *, with_cursor: bool) -> list[Row]:
+def _tails(page: Page, seq: int, *, with_cursor: bool, mark: Mark | None) -> list[Row]:
     block = page.block
     if with_cursor:
-        return [(seq, cursor, digest) for cursor, digest in zip(block.cursors, block.hashes, strict=True)]
-    return [(seq, digest) for digest in block.hashes]
+        tails: list[Row] = [(seq, cursor, digest) for cursor, digest in zip(block.cursors, block.hashes, strict=True)]
+    else:
+        tails = [(seq, digest) for digest in block.hashes]
+    if mark is None:
+        return tails
+    return [(*tail, mark.at if index in block.gone else None) for index, tail in enumerate(tails)]
 
 
 def _winners(
@@ -125,7 +155,7 @@ def _winners(
         seq, cursors = sequence(ordinal, pages[number]), pages[number].block.cursors
         again = pages[number].request.attempt > 0
         for index, key in enumerate(keys[number]):
-            version: Version = (None, cursors[index], seq)
+            version: Version = (None, cursors[index], seq, False)
             found = best.get(key)
             if found is None or is_newer(version, found[0], upper):
                 best[key] = (version, (number, index))

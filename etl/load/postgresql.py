@@ -99,6 +99,8 @@ def _stage_types(shape: Shape) -> list[tuple[str, str]]:
     if shape.cursor is not None:
         types.append(("text" if shape.cursor is CursorKind.TEXT else "bigint", ""))
     types.append(("bytea", ""))
+    if shape.marked:
+        types.append(("timestamp with time zone", ""))
     return types
 
 

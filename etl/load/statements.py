@@ -1,7 +1,8 @@
 """The SQL of a batch, compiled once per schema version and dialect.
 
-Values travel in one order everywhere: data columns, `_etl_seq`, `_etl_cursor` where there is one, `_etl_hash`. What is
-the same for a whole batch (run, time, upper bound) is not sent with every row.
+Values travel in one order everywhere: data columns, `_etl_seq`, `_etl_cursor` where there is one, `_etl_hash`, and
+`_etl_deleted_at` where deletions are marked. What is the same for a whole batch (run, time, upper bound) is not sent
+with every row.
 """
 
 from __future__ import annotations
@@ -9,26 +10,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from etl.db.address import Dialect
-from etl.db.layout import CHANGED_AT, CURSOR, FIRST_SEEN_AT, HASH, RUN_ID, SEQ, STORAGE, quote
+from etl.db.layout import CHANGED_AT, CURSOR, DELETED_AT, FIRST_SEEN_AT, HASH, RUN_ID, SEQ, STORAGE, quote
 from etl.model.instants import CursorKind
 from etl.model.schema import ColumnType, TableSchema
-from etl.model.stream import Stream
+from etl.model.stream import DeletesKind, Stream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """A table as the loader sees it. `cursor` is None without `incremental`."""
+    """A table as the loader sees it.
+
+    `cursor` is None without `incremental`; `marked` and `inferred` say whether deletions are marked, and how known.
+    """
 
     dialect: Dialect
     table: str
     schema: TableSchema
     cursor: CursorKind | None
+    marked: bool = False
+    inferred: bool = False
 
     @property
     def sent(self) -> tuple[str, ...]:
         """The columns whose values are sent with every row, in that order."""
         names = tuple(column.name for column in self.schema.columns)
-        return (*names, SEQ, CURSOR, HASH) if self.cursor else (*names, SEQ, HASH)
+        cursor = (CURSOR,) if self.cursor else ()
+        return (*names, SEQ, *cursor, HASH, *((DELETED_AT,) if self.marked else ()))
 
     @property
     def key_types(self) -> tuple[str, ...]:
@@ -37,10 +44,11 @@ class Shape:
         return tuple(STORAGE[self.dialect][types[name]] for name in self.schema.key)
 
     def prefetched(self, alias: str = "") -> str:
-        """The select list of a prefetch: the key, then hash, cursor (null without one) and seq."""
+        """The select list of a prefetch: the key, then the parts of a `Version`."""
         key = ", ".join(alias + quote(name) for name in self.schema.key)
         cursor = alias + CURSOR if self.cursor else "NULL"
-        return f"{key}, {alias}{HASH}, {cursor}, {alias}{SEQ}"
+        gone = f"{alias}{DELETED_AT} IS NOT NULL" if self.marked else "FALSE"
+        return f"{key}, {alias}{HASH}, {cursor}, {alias}{SEQ}, {gone}"
 
     def on_conflict(self, upper: str) -> str:
         """What happens to a key that is there: it is replaced if the row sent is the newer version.
@@ -49,8 +57,11 @@ class Shape:
         """
         if not self.schema.key:
             return ""
-        replaced = [name for name in self.sent if name not in self.schema.key]
+        replaced = [name for name in self.sent if name not in self.schema.key and name != DELETED_AT]
         assignments = ", ".join(f"{quote(name)} = excluded.{quote(name)}" for name in [*replaced, RUN_ID, CHANGED_AT])
+        if self.marked:  # a row that was deleted before keeps the time when that was seen first
+            new, old = f"excluded.{DELETED_AT}", f"{quote(self.table)}.{DELETED_AT}"
+            assignments += f", {DELETED_AT} = CASE WHEN {new} IS NULL THEN NULL ELSE COALESCE({old}, {new}) END"
         key = ", ".join(map(quote, self.schema.key))
         return f" ON CONFLICT ({key}) DO UPDATE SET {assignments} WHERE {self.guard(upper)}"
 
@@ -61,16 +72,24 @@ class Shape:
         if self.cursor is None:
             return by_seq
         new, old = f"excluded.{CURSOR}", f"{table}.{CURSOR}"
+        came_back = f"{table}.{DELETED_AT} IS NOT NULL OR " if self.inferred else ""
         return (
-            f"CASE WHEN {old} IS NULL OR {new} IS NULL OR {old} = {new} OR {old} > {upper} OR {new} > {upper} "
-            f"THEN {by_seq} ELSE {new} > {old} END"
+            f"CASE WHEN {came_back}{old} IS NULL OR {new} IS NULL OR {old} = {new} "
+            f"OR {old} > {upper} OR {new} > {upper} THEN {by_seq} ELSE {new} > {old} END"
         )
 
 
 def shape_of(stream: Stream, schema: TableSchema, dialect: Dialect) -> Shape:
     """The shape of a stream's table under a version of its schema."""
     cursor = stream.incremental.format.kind if stream.incremental else None
-    return Shape(dialect=dialect, table=stream.table, schema=schema, cursor=cursor)
+    return Shape(
+        dialect=dialect,
+        table=stream.table,
+        schema=schema,
+        cursor=cursor,
+        marked=stream.deletes.marked,
+        inferred=stream.deletes.kind is DeletesKind.INFER,
+    )
 
 
 def constants() -> tuple[str, ...]:

@@ -15,17 +15,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from etl.db.database import Database
 from etl.db.evolution import apply_schema
 from etl.db.journal import Journal, Line
+from etl.db.types import fixed_width
 from etl.errors import DatabaseRefused
 from etl.load import postgresql, sqlite
 from etl.load.batch import BYTES, Buffer
-from etl.load.merge import Merge, append, batch_keys, merge
+from etl.load.merge import Mark, Merge, append, batch_keys, merge
 from etl.load.statements import Shape, shape_of
 from etl.model.events import BatchCommitted, SchemaChanged
 from etl.model.instants import Cursor
 from etl.model.page import Page
 from etl.model.run import Counts
 from etl.model.schema import SchemaChange, TableSchema
-from etl.model.stream import Stream
+from etl.model.stream import DeletesKind, Stream
 from etl.ports import Clock, Decoder, Listener
 
 
@@ -73,6 +74,7 @@ class TableWriter:
         self._run_id = run_id
         self._table = table
         self._upper_bound = upper_bound
+        self._lacks_marks = stream.deletes.marked and table is not None
         self._buffer = Buffer(clock, bound=bound)
         self._dialect: ModuleType = sqlite if database.dialect == "sqlite" else postgresql
 
@@ -132,6 +134,9 @@ class TableWriter:
         Decoding again may itself find something new, and other pages are decoded while the table changes: hence the
         loop. Every turn but the last made the table newer.
         """
+        if self._lacks_marks:  # the table may be older than the wish to mark deletions
+            await self._follow(self._table)
+            self._lacks_marks = False
         while any(page.block.version != self._version for page in pages):
             before = self._version
             if any(page.block.version > before for page in pages):
@@ -149,7 +154,12 @@ class TableWriter:
         return self._table.version if self._table else 0
 
     async def _evolve(self) -> None:
-        schema, before = self._decoder.schema, self._version
+        await self._follow(self._decoder.schema)
+
+    async def _follow(self, schema: TableSchema | None) -> None:
+        """Bring the table to a version, and to the private columns that the stream has today."""
+        assert schema is not None  # a table without a schema is made by the first page that has rows
+        before = self._version
         changes = await apply_schema(
             self._database,
             self._stream,
@@ -174,16 +184,23 @@ class TableWriter:
             await self._dialect.write(connection, shape, merged.rows, run_id=self._run_id, now=now, upper=upper)
         return merged
 
+    def _mark(self) -> Mark | None:
+        deletes, now = self._stream.deletes, self._clock.now()
+        if not deletes.marked:
+            return None
+        at = fixed_width(now) if self._database.dialect == "sqlite" else now
+        return Mark(at=at, inferred=deletes.kind is DeletesKind.INFER)
+
     async def _merged(
         self, connection: AsyncConnection, shape: Shape, pages: Sequence[Page], upper: Cursor | None
     ) -> Merge:
-        with_cursor = shape.cursor is not None
+        with_cursor, mark = shape.cursor is not None, self._mark()
         if not shape.schema.key:
-            return append(pages, self._ordinal, with_cursor=with_cursor)
+            return append(pages, self._ordinal, with_cursor=with_cursor, mark=mark)
         keys = batch_keys(pages, len(shape.schema.key))
         wanted = list(set().union(*keys))
         stored = await self._dialect.prefetch(connection, shape, wanted) if wanted else {}
-        return merge(pages, keys, stored, ordinal=self._ordinal, upper=upper, with_cursor=with_cursor)
+        return merge(pages, keys, stored, ordinal=self._ordinal, upper=upper, with_cursor=with_cursor, mark=mark)
 
 
 def _counts(lines: Sequence[Line]) -> Counts:

@@ -186,5 +186,7 @@ class Page:
 
     @property
     def weight(self) -> int:
-        """Bytes the page is reckoned with in the writer's buffer."""
-        return len(self.response.body) + 1024
+        """Bytes the page is reckoned with in the writer's buffer: its body, and its rows, which are larger still."""
+        rows = self.block.rows
+        cells = len(rows) * len(rows[0]) if rows else 0
+        return 2 * len(self.response.body) + 64 * cells + 4096

@@ -15,6 +15,7 @@ from etl.model.stream import Limits, Stream
 from etl.normalize.careful import CarefulRoute, CarefulRows, Draft
 from etl.normalize.compiled import Compiled, Decoded, NeedsCare, NotCompilable, fits_compiled
 from etl.normalize.conversion import Misfit, Refused, TooDeep
+from etl.normalize.deletions import Deletions
 from etl.normalize.envelope import Document, Selections, Values, not_json, too_deep
 from etl.normalize.evolution import evolved, settled
 from etl.normalize.fields import Fields, Leaves, Path
@@ -55,6 +56,7 @@ class StreamDecoder:
         self._fields = Fields(stream)
         self._selections = Selections(stream)
         self._listing = Listing(stream)
+        self._deletions = Deletions(stream)
         self._route = CarefulRoute(stream, self._fields, max_record_bytes)
         self._changes: list[tuple[int, tuple[SchemaChange, ...]]] = []
         self._loose: frozenset[Path] = frozenset()
@@ -119,7 +121,8 @@ class StreamDecoder:
             raise too_deep() from None
         values |= self._selections.read_plain(shell.unread, document) | self._selections.rest(response, document)
         self._selections.check(values, response)
-        return self._compiled_page(request, response, decoded, values)
+        looked_at = self._listing.items(document, request.window.variables) if self._deletions.looks_at_items else []
+        return self._compiled_page(request, response, decoded, values, looked_at)
 
     def _decoded(self, compiled: Compiled, items: list[object], body: bytes, request: PageRequest) -> Decoded:
         decoded = compiled.rows(items, self._constants(request))
@@ -138,7 +141,10 @@ class StreamDecoder:
         except _CAREFUL:
             return None
 
-    def _compiled_page(self, request: PageRequest, response: Response, decoded: Decoded, values: Values) -> Page:
+    def _compiled_page(
+        self, request: PageRequest, response: Response, decoded: Decoded, values: Values, items: list[bytes]
+    ) -> Page:
+        """`items` are those of the rows, and may be left out where nobody looks at them."""
         texts = [key_text(key) for key in decoded.keys] if self._layout.key else [None] * len(decoded.rows)
         block = RowBlock(
             version=self._schema.version,
@@ -146,6 +152,7 @@ class StreamDecoder:
             keys=decoded.keys,
             hashes=decoded.hashes,
             cursors=decoded.cursors,
+            gone=self._deletions.of_rows(decoded.rows, self._layout) | self._deletions.of_items(items),
         )
         return self._page(request, response, block, texts=texts, values=values, rejects=())
 
@@ -156,7 +163,7 @@ class StreamDecoder:
             values, items = self._read(cleaned or body, request, response)
             decoded = self._reshaped(items, request)
             if decoded is not None:
-                return self._compiled_page(request, response, decoded, values)
+                return self._compiled_page(request, response, decoded, values, items)
             drafts = self._route.drafts(self._wrapped(items), self._constant_leaves(request))
             self._evolve(drafts)
             out = self._route.rows(drafts, self._layout)
@@ -168,8 +175,14 @@ class StreamDecoder:
         if cleaned is not None:
             rejects = _restored(rejects, drafts, Originals(body, cleaned))
         self._loosen(out)
+        accepted = [draft.raw for draft in out.accepted] if self._deletions.looks_at_items else []
         block = RowBlock(
-            version=self._schema.version, rows=out.rows, keys=out.keys, hashes=out.hashes, cursors=out.cursors
+            version=self._schema.version,
+            rows=out.rows,
+            keys=out.keys,
+            hashes=out.hashes,
+            cursors=out.cursors,
+            gone=self._deletions.of_rows(out.rows, self._layout) | self._deletions.of_items(accepted),
         )
         return self._page(request, response, block, texts=out.key_texts, values=values, rejects=rejects)
 

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from etl.db.database import Database
+from etl.model.page import Page, PageRequest
+from etl.model.schema import SchemaChange, TableSchema
+from etl.model.spelled import SpelledRequest
 from etl.model.stream import Source, Stream
 from etl.pipeline.fanout import Rooms
-from etl.ports import Clock, Limiter, Listener
+from etl.ports import Clock, Limiter, Listener, Pages
 from etl.runs import LeaseKeeper, RunStore, StreamRun
 from etl.settings import Settings
 
@@ -34,9 +37,50 @@ class OpenSource(Protocol):
 
 
 class Assemble(Protocol):
-    """Plugs the rooms of one reading together. `full` leaves out parameters that hold only `{start}`."""
+    """Plugs the rooms of one reading together."""
 
-    async def __call__(self, opened: OpenedSource, stream: Stream, run: StreamRun, *, full: bool) -> Rooms: ...
+    async def __call__(self, opened: OpenedSource, stream: Stream, run: StreamRun) -> Rooms: ...
+
+
+class Sampler(Protocol):
+    """Single pages of one stream, fetched and decoded as a run would, without a writer, a ledger or a lease."""
+
+    @property
+    def pages(self) -> Pages:
+        """The pagination strategy of the stream; one use."""
+
+    @property
+    def schema(self) -> TableSchema:
+        """The columns as the pages so far showed them; version 0 before the first item."""
+
+    @property
+    def changes(self) -> tuple[SchemaChange, ...]:
+        """What the configuration and the pages so far change about the stored schema."""
+
+    def spelled(self, request: PageRequest) -> SpelledRequest:
+        """The request as it would be sent, credentials masked."""
+
+    async def fetch(self, request: PageRequest) -> Page:
+        """As `ports.Source`."""
+
+    def again(self, page: Page) -> Page:
+        """The same page under the newest columns."""
+
+
+class Sample(Protocol):
+    """Makes the sampler of a stream. `schema` is what is stored of its table, None for a table that is not there."""
+
+    def __call__(self, opened: OpenedSource, stream: Stream, schema: TableSchema | None = None) -> Sampler: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scout:
+    """What commands work with that look at sources and keep nothing: the object graph without a database."""
+
+    settings: Settings
+    clock: Clock
+    open_source: OpenSource
+    sample: Sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

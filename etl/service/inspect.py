@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from etl.errors import UsageError
-from etl.model.instants import CursorKind
 from etl.model.run import RunStatus
 from etl.model.stream import Stream
 from etl.runs import History, Watermarks
-from etl.runs.cursors import read_cursor
 from etl.runs.history import Pruned, RejectLine, RunLine, StreamLine
-from etl.runs.watermark import show
 from etl.service.app import App
 from etl.settings import select
 
@@ -20,18 +17,11 @@ _MANY = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StreamDetail(StreamLine):
-    """One stream of a run, with the watermark it ended at as people read it."""
-
-    watermark: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunDetail:
     """A run with its streams."""
 
     run: RunLine
-    streams: tuple[StreamDetail, ...]
+    streams: tuple[StreamLine, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +46,7 @@ async def runs(app: App, *, since: timedelta | None, status: RunStatus | None, l
 async def run(app: App, run_id: str) -> RunDetail:
     """One run by its id or the beginning of it."""
     found = await _history(app).run(run_id)
-    lines = await _history(app).streams_of(found.run_id)
-    kinds = {stream.id: stream.incremental.format.kind for stream in app.settings.streams if stream.incremental}
-    return RunDetail(
-        run=found,
-        streams=tuple(
-            StreamDetail(**asdict(line), watermark=_readable(line, kinds.get(line.stream))) for line in lines
-        ),
-    )
+    return RunDetail(run=found, streams=await _history(app).streams_of(found.run_id))
 
 
 async def prune(app: App, keep: timedelta) -> Pruned:
@@ -121,12 +104,6 @@ async def reset_watermark(app: App, stream: str, *, member: str) -> int:
     chosen = _one(app, stream)
     async with app.leases.hold(chosen.id):
         return await Watermarks(app.database, app.clock).reset(chosen.id, member)
-
-
-def _readable(line: StreamLine, kind: CursorKind | None) -> str | None:
-    """A stream that is not configured any more has its watermark as it is stored."""
-    cursor = None if kind is None else read_cursor(line.watermark_after, kind)
-    return line.watermark_after if cursor is None or kind is None else show(cursor, kind)
 
 
 def _history(app: App) -> History:

@@ -14,12 +14,14 @@ from etl.model.window import Window
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The windows of one reading, oldest first, and the bounds of them all. `full` leaves out lone `{start}`s."""
+    """The windows of one reading, oldest first, and the bounds of them all.
+
+    Only the oldest window of a whole reading has no start, and so leaves out the parameters that hold only `{start}`.
+    """
 
     windows: tuple[Window, ...]
     since: Cursor | None = None
     until: Cursor | None = None
-    full: bool = False
 
 
 MOST_SLICES = 10_000
@@ -39,24 +41,24 @@ def plan_sync(
     """
     incremental = stream.incremental
     if incremental is None:
-        return Plan(windows=(Window(),), full=True)
+        return Plan(windows=(Window(),))
     since = _since(incremental, watermark) if resumed is None else resumed[0]
     until = _end(stream, incremental, now) if resumed is None else resumed[1]
     whole = full or since is None
     if not stream.asks_for_start:
-        return Plan(windows=(Window(),), since=None if whole else since, full=True)
+        return Plan(windows=(Window(),), since=None if whole else since)
     if whole and stream.sweeps:  # compared with the table afterwards: no bound may hide a row
-        return Plan(windows=(Window(),), full=True)
+        return Plan(windows=(Window(),))
     begin = incremental.start if full else since
     windows = tuple(_cut(incremental, begin, until))
     if whole:
         windows = (Window(end=windows[0].end), *windows[1:])
-    return Plan(windows=windows, since=None if whole else since, until=until, full=whole)
+    return Plan(windows=windows, since=None if whole else since, until=until)
 
 
-def plan_slice(stream: Stream, start: Cursor, end: Cursor) -> Plan:
+def plan_slice(start: Cursor, end: Cursor) -> Plan:
     """What one slice of a backfill reads: exactly `[start, end)`, and never the whole list."""
-    return Plan(windows=(Window(start=start, end=end),), since=start, until=end, full=not stream.asks_for_start)
+    return Plan(windows=(Window(start=start, end=end),), since=start, until=end)
 
 
 def slice_bounds(stream: Stream, start: Cursor, end: Cursor, step: str | None) -> tuple[tuple[Cursor, Cursor], ...]:

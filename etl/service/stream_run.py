@@ -82,7 +82,7 @@ async def _begin(app: App, stream: Stream, job: Job, lease: StreamLease, started
 
 async def _plan(app: App, stream: Stream, job: Job, now: datetime) -> Plan:
     if job.bounds is not None:
-        return plan_slice(stream, *job.bounds)
+        return plan_slice(*job.bounds)
     full = job.kind is RunKind.FULL
     marks = await app.store.watermarks(stream.id)
     resumed = None
@@ -117,7 +117,7 @@ class _Attempt:
         return await self._end(reading)
 
     async def _read(self, opened: OpenedSource, lease: StreamLease, stop: Stop) -> Reading:
-        rooms = await self.app.assemble(opened, self.stream, self.record, full=self.plan.full)
+        rooms = await self.app.assemble(opened, self.stream, self.record)
         parts = Parts(rooms=rooms, lease=lease, stop=stop, budget=self.job.budget())
         return await sync_stream(parts, self.plan.windows)
 

@@ -17,6 +17,9 @@ from etl.errors import ConfigError, Problem
 _VARIABLE: Final = re.compile(r"\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})?")
 _LINE: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
 _LARGEST_SECRET: Final = 64 * 1024
+_SHOWN: Final = 4
+_LONG: Final = 20
+"""Of shorter values four characters would be too large a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,11 @@ class Environment:
     def secrets(self) -> tuple[str, ...]:
         """All values given away so far, each line of a longer one too."""
         return tuple(dict.fromkeys(part for value in self._found.values() for part in (value, *value.splitlines())))
+
+    @property
+    def described(self) -> Mapping[str, str]:
+        """What may be told of the variables given away: the length, and four characters where enough stays hidden."""
+        return {name: _described(value) for name, value in sorted(self._found.items())}
 
     def lookup(self, name: str) -> str | None:
         """The value of a variable, None when neither it nor its file is there. Raises ValueError for a bad file."""
@@ -99,6 +107,11 @@ class Environment:
             return content.decode().rstrip("\r\n")
         except UnicodeDecodeError:
             raise ValueError(f"the file that {name}_FILE names is not UTF-8 text") from None
+
+
+def _described(value: str) -> str:
+    length = f"{len(value)} character" + ("s" if len(value) != 1 else "")
+    return f"{length}, {value[:_SHOWN]}…" if len(value) >= _LONG and value[:_SHOWN].isprintable() else length
 
 
 def joined(pieces: Iterable[Piece]) -> str:

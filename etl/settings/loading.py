@@ -77,6 +77,7 @@ class _Loading:
             streams=tuple(stream for stream, _ in self.streams),
             redactor=Redactor((*self.desk.environment.secrets, *self.desk.secrets)),
             config=config,
+            variables=self.desk.environment.described,
             missing={owner: tuple(problems) for owner, problems in self.desk.missing.items()},
             written={stream.id: merged.data for stream, merged in self.streams},
         )

@@ -29,6 +29,8 @@ class Settings:
     missing: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
     """Variables nobody set, by the source or `source.stream` that needs them."""
     written: Mapping[str, Mapping[str, object]] = field(default_factory=dict, repr=False)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """The variables that were found, with what may be told of each: `40 characters, ghp_…`."""
 
     def require_secrets(self, streams: Iterable[Stream]) -> None:
         """Raises ConfigError with every variable that these streams or their sources need and nobody set."""

@@ -221,6 +221,7 @@ class FakeStop(Stop):
     def __init__(self) -> None:
         self._requested = False
         self._signal: int | None = None
+        self._asked = asyncio.Event()
 
     @property
     def requested(self) -> bool:
@@ -234,6 +235,10 @@ class FakeStop(Stop):
         """Ask for an early end, by a signal's number or without one."""
         self._requested = True
         self._signal = signal
+        self._asked.set()
+
+    async def wait(self) -> None:
+        await self._asked.wait()
 
 
 def _name(request: PageRequest) -> tuple[Window, str, int]:

@@ -10,11 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import chdir, closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from datetime import datetime
+from io import StringIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import psycopg
 import pytest
@@ -88,6 +90,15 @@ class Running:
         out, err = self.process.communicate(timeout=timeout)
         return Done(code=self.process.returncode, out=out, err=err)
 
+    def end(self) -> None:
+        """Leave neither a process nor a pipe behind."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
+
 
 class Project:
     """`project.etl("sync")` is what a user would type in the project's folder."""
@@ -96,7 +107,6 @@ class Project:
         self.folder = folder
         self.database = database
         self.api = api
-        self.environ: dict[str, str] = {}
         self.started: list[Running] = []
         self.configure(SHOP)
 
@@ -112,7 +122,6 @@ class Project:
 
     def start(self, *arguments: str, **environ: str) -> Running:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ETL_")}
-        own = {"ETL_DATABASE": self.database, "ETL_LOG_FORMAT": "plain", "PYTHONUTF8": "1"}
         process = subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "etl", *arguments],
             stdout=subprocess.PIPE,
@@ -120,16 +129,33 @@ class Project:
             stdin=subprocess.DEVNULL,
             text=True,
             cwd=self.folder,
-            env={**kept, **own, **self.environ, **environ},
+            env={**kept, **self._environ, **environ},
         )
         running = Running(process)
         self.started.append(running)
         return running
 
     def prepare(self, *arguments: str) -> None:
-        """The same in this process, for what a test only builds upon: a fifth of the time."""
-        where = ("--config", str(self.folder / "config"), "--database", self.database, "--quiet")
-        assert run([*arguments, *where]) == 0
+        """What a test only builds upon."""
+        done = self.here(*arguments)
+        assert done.code == 0, done.err
+
+    def here(self, *arguments: str) -> Done:
+        """The same inside this process, in a fifth of the time: where nothing hangs on the process."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("ETL_")}
+        out, err = StringIO(), StringIO()
+        with (
+            patch.dict(os.environ, {**kept, **self._environ}, clear=True),
+            chdir(self.folder),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            code = run(arguments)
+        return Done(code=code, out=out.getvalue(), err=err.getvalue())
+
+    @property
+    def _environ(self) -> dict[str, str]:
+        return {"ETL_DATABASE": self.database, "ETL_LOG_FORMAT": "plain", "PYTHONUTF8": "1"}
 
     def slow(self, latency_s: float) -> None:
         """Every answer takes so long from now on."""
@@ -273,9 +299,7 @@ def _project(folder: Path, database: str, api: ServerThread) -> Iterator[Project
         yield made
     finally:
         for running in made.started:
-            if running.process.poll() is None:
-                running.process.kill()
-                running.process.communicate()
+            running.end()
 
 
 @pytest.fixture

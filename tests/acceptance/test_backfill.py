@@ -37,9 +37,11 @@ def test_a_year_in_slices_equals_one_reading(shop) -> None:
     assert shop.rows(ROWS) == shop.expected
     assert shop.one(MARK) == mark
     assert all("updated_since=" in target and "until=" in target for target in shop.asked())
-    again = shop.etl("backfill", "shop.orders", *YEAR, "--step", "30d", "--json")
+    again = shop.here("backfill", "shop.orders", *YEAR, "--step", "30d", "--json")
     assert (again.code, shop.asked()) == (0, [])
-    whole = shop.etl("backfill", "shop.orders", *YEAR, "--step", "30d", "--only", "all", "--json").stream("shop.orders")
+    whole = shop.here("backfill", "shop.orders", *YEAR, "--step", "30d", "--only", "all", "--json").stream(
+        "shop.orders"
+    )
     assert (whole["fetched"], whole["unchanged"]) == (len(shop.expected), len(shop.expected))
 
 
@@ -71,7 +73,7 @@ def test_a_backfill_that_was_stopped_is_resumed_by_its_id(shop) -> None:
 def test_failed_slices_can_be_read_alone(shop) -> None:
     """A slice that failed beside others that did not makes the whole 5; `--only failed` mends it."""
     shop.api.script("/api/orders", [Fault.status(400)])
-    first = shop.etl("backfill", "shop.orders", *YEAR, "--step", "120d", "--json")
+    first = shop.here("backfill", "shop.orders", *YEAR, "--step", "120d", "--json")
     assert first.code == 5, first.err
     assert "--resume" in first.err
     shop.asked()
@@ -101,7 +103,7 @@ def test_a_killed_backfill_is_resumed(shop) -> None:
 
 def test_a_dry_run_lists_its_slices(lite) -> None:
     """One line a slice; nothing is sent, nothing is written."""
-    done = lite.etl("backfill", "shop.orders", *YEAR, "--step", "30d", "--dry-run", "--json")
+    done = lite.here("backfill", "shop.orders", *YEAR, "--step", "30d", "--dry-run", "--json")
 
     assert done.code == 0, done.err
     reasons = [line["reason"] for line in done.json["streams"]]
@@ -129,7 +131,7 @@ def test_a_dry_run_lists_its_slices(lite) -> None:
 )
 def test_what_cannot_be_combined_is_refused(lite, arguments, says) -> None:
     """Exit 2 and a word about it, before anything is sent."""
-    done = lite.etl("backfill", *arguments, "--json")
+    done = lite.here("backfill", *arguments, "--json")
 
     assert done.code == 2, done.err
     assert says in done.err

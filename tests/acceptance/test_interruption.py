@@ -8,14 +8,14 @@ import socket
 
 import pytest
 
-SLOW_S = 0.12
+SLOW_S = 0.2
 HANDFUL = 5
 """Committed pages that a resume may fetch again for its proof: the first, the last, and those about them."""
 
 
-def begin_slowly(project, *, pages: int = 4, **environ: str):
+def begin_slowly(project, *, pages: int = 4, latency_s: float = SLOW_S, **environ: str):
     """A sync of a list of 30 pages, some of which are committed already."""
-    project.slow(SLOW_S)
+    project.slow(latency_s)
     running = project.start("sync", "shop.items", "--concurrency", "2", "--json", **environ)
     project.until_committed(pages)
     return running
@@ -105,7 +105,7 @@ def test_an_incremental_run_that_is_killed_moves_no_watermark(project) -> None:
 
 def test_a_second_process_is_refused_within_seconds(project) -> None:
     """Exit 7 names host and pid of the holder; a line stays in the history; the first run ends well."""
-    running = begin_slowly(project, pages=1)
+    running = begin_slowly(project, pages=1, latency_s=0.5)
 
     refused = project.etl("sync", "shop.items", "--json")
 

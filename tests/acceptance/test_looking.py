@@ -27,7 +27,7 @@ def test_query_prints_rows_in_every_form(filled) -> None:
     sql = "select id, title from shop_items where id <= :most order by id"
     truth = [(row["id"], row["title"]) for row in filled.truth("/api/items")[:3]]
 
-    asked = {form: filled.etl("query", sql, "-p", "most=3", "-o", form) for form in ("csv", "json", "ndjson", "table")}
+    asked = {form: filled.here("query", sql, "-p", "most=3", "-o", form) for form in ("csv", "json", "ndjson", "table")}
 
     assert [done.code for done in asked.values()] == [0, 0, 0, 0], [done.err for done in asked.values()]
     found = list(csv.DictReader(io.StringIO(asked["csv"].out)))
@@ -60,7 +60,7 @@ def test_query_writes_parquet(lite_filled) -> None:
 )
 def test_query_refuses_what_writes(lite_filled, sql) -> None:
     """A non-zero exit, a word, and every row is still there."""
-    done = lite_filled.etl("query", sql)
+    done = lite_filled.here("query", sql)
 
     assert done.code != 0
     assert done.out == ""
@@ -71,7 +71,7 @@ def test_query_refuses_what_writes(lite_filled, sql) -> None:
 def test_query_refuses_what_writes_on_postgresql(filled) -> None:
     """Through the cursor of a read-only transaction."""
     for sql in ("delete from shop_items", "with gone as (delete from shop_items returning id) select * from gone"):
-        done = filled.etl("query", sql)
+        done = filled.here("query", sql)
         assert done.code != 0
         assert "Traceback" not in done.err
     assert filled.one("SELECT count(*) FROM shop_items") == 300
@@ -90,20 +90,20 @@ def test_state_is_shown_set_and_reset(filled) -> None:
     """Going back reads again what changed since; no row is lost, and the change is in the history."""
     (shown,) = filled.etl("state", "show", "--json").json
     assert (shown["stream"], shown["watermark"][:8]) == ("shop.orders", "2025-02-")
-    assert "shop.orders" in filled.etl("state", "show").out
+    assert "shop.orders" in filled.here("state", "show").out
 
-    done = filled.etl("state", "set", "shop.orders", "2025-01-01T00:00:00Z")
+    done = filled.here("state", "set", "shop.orders", "2025-01-01T00:00:00Z")
     assert done.code == 0, done.err
-    (shown,) = filled.etl("state", "show", "shop.orders", "--json").json
+    (shown,) = filled.here("state", "show", "shop.orders", "--json").json
     assert (shown["watermark"], shown["run_id"]) == ("2025-01-01T00:00:00Z", None)
     since = len(filled.truth("/api/orders?updated_since=2025-01-01T00:00:00Z"))
-    again = filled.etl("sync", "shop.orders", "--json").stream("shop.orders")
+    again = filled.here("sync", "shop.orders", "--json").stream("shop.orders")
     assert (again["fetched"], again["unchanged"]) == (since, since)
 
-    done = filled.etl("state", "reset", "shop.orders", "--yes")
+    done = filled.here("state", "reset", "shop.orders", "--yes")
     assert done.code == 0, done.err
-    assert filled.etl("state", "show", "--json").json == []
-    assert filled.etl("sync", "shop.orders", "--json").stream("shop.orders")["unchanged"] == 200
+    assert filled.here("state", "show", "--json").json == []
+    assert filled.here("sync", "shop.orders", "--json").stream("shop.orders")["unchanged"] == 200
     assert filled.one("SELECT count(*) FROM _etl_watermark_changes") >= 4
 
 
@@ -118,7 +118,7 @@ def test_state_is_shown_set_and_reset(filled) -> None:
 )
 def test_a_watermark_that_makes_no_sense_is_refused(lite, arguments, says) -> None:
     """Exit 2, and nothing is set."""
-    done = lite.etl("state", "set", *arguments)
+    done = lite.here("state", "set", *arguments)
 
     assert done.code == 2, done.err
     assert says in done.err
@@ -129,32 +129,32 @@ def test_the_history_is_listed_shown_and_pruned(filled) -> None:
     """Newest first; a run is named by the beginning of its id; what is pruned is the ledger, never a run."""
     filled.prepare("sync", "shop.items", "--max-pages", "1")
 
-    listed = filled.etl("runs", "list", "--json").json
+    listed = filled.here("runs", "list", "--json").json
     assert [run["status"] for run in listed] == ["incomplete", "succeeded"]
-    assert len(filled.etl("runs", "list", "--status", "succeeded", "--since", "1h", "--json").json) == 1
+    assert len(filled.here("runs", "list", "--status", "succeeded", "--since", "1h", "--json").json) == 1
     table = filled.etl("runs", "list")
     assert listed[1]["run_id"] in table.out
 
-    shown = filled.etl("runs", "show", listed[1]["run_id"].lower(), "--json").json
+    shown = filled.here("runs", "show", listed[1]["run_id"].lower(), "--json").json
     assert {line["stream"]: line["inserted"] for line in shown["streams"]} == {"shop.items": 300, "shop.orders": 200}
-    text = filled.etl("runs", "show", listed[1]["run_id"])
+    text = filled.here("runs", "show", listed[1]["run_id"])
     assert text.code == 0, text.err
     assert "2025-02-" in text.out
     assert "shop.items" in text.out
 
-    pruned = filled.etl("runs", "prune", "--keep", "90d", "--json")
+    pruned = filled.here("runs", "prune", "--keep", "90d", "--json")
     assert (pruned.code, pruned.json) == (0, {"removed": {"pages": 0, "failed_tries": 0}})
     lines = filled.one("SELECT count(*) FROM _etl_pages")
-    said = filled.etl("runs", "prune", "--keep", "0s")
+    said = filled.here("runs", "prune", "--keep", "0s")
     assert said.code == 0, said.err
     assert f"{lines} lines of the ledger" in said.err
     assert filled.one("SELECT count(*) FROM _etl_pages") == 0
-    assert len(filled.etl("runs", "list", "--json").json) == 2
+    assert len(filled.here("runs", "list", "--json").json) == 2
 
 
 def test_a_run_that_does_not_exist_is_two(lite) -> None:
     """The message says where ids are listed."""
-    done = lite.etl("runs", "show", "NOSUCH")
+    done = lite.here("runs", "show", "NOSUCH")
 
     assert done.code == 2
     assert "etl runs list" in done.err
@@ -163,7 +163,7 @@ def test_a_run_that_does_not_exist_is_two(lite) -> None:
 def test_migrate_makes_the_state_tables_once(project) -> None:
     """From nothing to the newest revision; a second time there is nothing to do."""
     first = project.etl("migrate", "--json")
-    second = project.etl("migrate", "--json")
+    second = project.here("migrate", "--json")
 
     assert first.code == 0, first.err
     assert first.json["before"] is None
@@ -174,7 +174,7 @@ def test_migrate_makes_the_state_tables_once(project) -> None:
 
 def test_the_schema_accepts_the_bundled_configuration(lite) -> None:
     """Editors check every source with it: it is JSON, and knows the words that `config/` uses."""
-    found = lite.etl("schema")
+    found = lite.here("schema")
 
     assert found.code == 0, found.err
     text = json.dumps(found.json)

@@ -42,13 +42,13 @@ def test_run_due_runs_what_is_due_once_and_catches_up_once(project) -> None:
     assert [row[0] for row in project.rows(LINES)] == ["succeeded"]
     project.holds_the_truth("items")
 
-    idle = project.etl("serve", "--run-due")
+    idle = project.here("serve", "--run-due")
     assert (idle.code, len(project.rows(LINES))) == (0, 1)
 
     long_ago(project)
-    late = project.etl("serve", "--run-due")
+    late = project.here("serve", "--run-due")
     assert (late.code, len(project.rows(LINES))) == (0, 2)
-    again = project.etl("serve", "--run-due")
+    again = project.here("serve", "--run-due")
     assert (again.code, len(project.rows(LINES))) == (0, 2)
     assert project.rows("SELECT DISTINCT trigger FROM etl_runs") == [("schedule",)]
 
@@ -61,7 +61,7 @@ def test_run_due_ends_with_the_code_of_its_runs(lite) -> None:
 
     assert done.code == 4, done.err
     assert "404" in done.err
-    assert lite.etl("serve", "--run-due").code == 0
+    assert lite.here("serve", "--run-due").code == 0
 
 
 def test_every_second_runs_again_and_again_until_sigterm(project) -> None:
@@ -101,7 +101,7 @@ def test_a_tick_during_a_long_run_is_skipped_with_a_line(project) -> None:
     project.is_sound()
     project.slow(0)
 
-    assert project.etl("serve", "--run-due").code == 0
+    assert project.here("serve", "--run-due").code == 0
     project.holds_the_truth("items")
     project.is_sound()
 
@@ -117,11 +117,11 @@ def test_serve_without_a_schedule_is_two(lite) -> None:
 def test_status_is_five_when_a_stream_is_late(project) -> None:
     """A probe can ask: 0 while the schedule is kept, 5 when a tick went by."""
     project.configure(every("every 1h"))
-    never = project.etl("status", "--json")
+    never = project.here("status", "--json")
     assert (never.code, never.json[0]["last_success_at"]) == (0, None)
-    project.etl("serve", "--run-due")
+    project.prepare("serve", "--run-due")
 
-    fresh = project.etl("status", "--json")
+    fresh = project.here("status", "--json")
     long_ago(project)
     late = project.etl("status", "--json")
 
@@ -130,7 +130,7 @@ def test_status_is_five_when_a_stream_is_late(project) -> None:
     assert line["next_due_at"] > line["last_success_at"]
     assert line["rows"] == 300
     assert (late.code, late.json[0]["stale"]) == (5, True)
-    assert "shop.items" in project.etl("status").out
+    assert "shop.items" in project.here("status").out
 
 
 @pytest.mark.parametrize("arguments", [(), ("status",)])

@@ -124,19 +124,19 @@ def test_rejects_are_kept_with_their_reason(project) -> None:
     assert done.code == 0, done.err
     line = done.stream("shop.orders")
     assert (line["fetched"], line["inserted"], line["rejected"]) == (200, 199, 1)
-    (listed,) = project.etl("rejects", "list", "--json").json
+    (listed,) = project.here("rejects", "list", "--json").json
     assert (listed["stream"], listed["path"], listed["key"]) == ("shop.orders", "$.total", "17")
     shown = project.etl("rejects", "show", str(listed["id"]))
     assert shown.code == 0, shown.err
     assert '"total": "n/a"' in shown.out
-    assert "17" in project.etl("rejects", "list", "shop.orders").out
+    assert "17" in project.here("rejects", "list", "shop.orders").out
     project.is_sound()
 
 
 def test_full_reads_the_whole_list_again(project) -> None:
     """Also what an incremental run would not ask for; unchanged rows stay untouched."""
-    project.etl("sync", "shop.orders")
-    assert project.etl("sync", "shop.orders", "--json").stream("shop.orders")["fetched"] < 200
+    project.prepare("sync", "shop.orders")
+    assert project.here("sync", "shop.orders", "--json").stream("shop.orders")["fetched"] < 200
 
     done = project.etl("sync", "shop.orders", "--full", "--json").stream("shop.orders")
 
@@ -156,7 +156,7 @@ def test_a_run_that_was_asked_to_be_partial_ends_well_and_claims_nothing(project
     assert project.one("SELECT count(*) FROM shop_orders") == rows
     project.is_sound()
 
-    whole = project.etl("sync", "shop.orders", "--json").stream("shop.orders")
+    whole = project.here("sync", "shop.orders", "--json").stream("shop.orders")
 
     assert (whole["status"], whole["fetched"], whole["inserted"]) == ("succeeded", 200, 200 - rows)
     project.holds_the_truth("orders")
@@ -187,7 +187,7 @@ def test_failed_runs_again_only_what_did_not_succeed(lite) -> None:
 
     assert (again.code, [line["stream"] for line in again.json["streams"]]) == (0, ["shop.items"])
     assert not any("orders" in target for target in lite.asked())
-    idle = lite.etl("sync", "--failed", "--json")
+    idle = lite.here("sync", "--failed", "--json")
     assert (idle.code, idle.json["streams"], lite.asked()) == (0, [], [])
 
 
@@ -199,14 +199,14 @@ def test_stale_reads_only_what_is_late(lite) -> None:
     done = lite.etl("sync", "--stale", "--json")
 
     assert [line["stream"] for line in done.json["streams"]] == ["shop.orders"]
-    assert lite.etl("status").code == 0
+    assert lite.here("status").code == 0
 
 
 def test_strict_turns_a_weak_verdict_into_five(lite) -> None:
     """The rows are stored and the watermark moves all the same."""
     lite.configure(UNTOLD)
 
-    loose = lite.etl("sync", "--json")
+    loose = lite.here("sync", "--json")
     strict = lite.etl("sync", "--strict", "--json")
 
     assert (loose.code, loose.stream("shop.untold")["verdict"]) == (0, "assumed")
@@ -270,7 +270,7 @@ def test_a_bad_configuration_is_two_with_every_place(lite) -> None:
 
 def test_an_unknown_stream_is_two_with_a_suggestion(lite) -> None:
     """A typo is answered with what was probably meant."""
-    done = lite.etl("sync", "shop.itmes")
+    done = lite.here("sync", "shop.itmes")
 
     assert done.code == 2
     assert "shop.items" in done.err
@@ -286,7 +286,7 @@ def test_a_locked_database_is_six(lite) -> None:
     assert done.code == 6, done.err
     assert "locked" in done.err
     assert done.json["exit_code"] == 6
-    assert lite.etl("sync", "shop.items").code == 0
+    assert lite.here("sync", "shop.items").code == 0
 
 
 def test_a_database_of_a_newer_version_is_refused(project) -> None:

@@ -32,7 +32,7 @@ _STREAMS: Final = {
     "updated": "updated",
     "unchanged": "unchanged",
     "rejected": "rejected",
-    "watermark": "watermark",
+    "watermark": "watermark_after",
     "reason": "reason",
 }
 

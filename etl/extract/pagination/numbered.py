@@ -8,6 +8,7 @@ items on the first page is the size. Pages are named by exactly one other page e
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from etl.errors import PagingLoop
@@ -54,7 +55,12 @@ class NumberedPages:
             return self._range(request.window, 1, 2 if self._is_short(stride) else 1 + AHEAD, stride)
         if facts.more and planned < 2:
             planned = 2
-        return self._range(request.window, 1, planned, stride, planned)
+        named = self._range(request.window, 1, planned, stride, planned)
+        if self._offsets or not self._is_short(stride):
+            return named
+        # Fewer rows than asked for: the server caps the size, or filters after its limit and has fewer pages.
+        sure = self.planned(facts, self._paging.size or 0) or 0
+        return (replace(page, may_be_past_end=page.ordinal >= sure or page.may_be_past_end) for page in named)
 
     def _after_planned(self, request: PageRequest, facts: PageFacts) -> Iterable[PageRequest]:
         """The last planned page may tell that the list became longer; a total is a hint, so a full one asks on."""

@@ -31,7 +31,7 @@ _MOVED_BY: Final = {
 def check_stream(stream: Stream, part: StreamPart, texts: Texts) -> None:
     """Report what does not fit together in one stream."""
     _check_write(stream, part, texts)
-    _check_deletes(stream, part, texts)
+    _check_deletes(stream, texts)
     _check_names(stream, part, texts)
     _check_paging(stream, texts)
     _check_window(stream, part, texts)
@@ -39,7 +39,7 @@ def check_stream(stream: Stream, part: StreamPart, texts: Texts) -> None:
     _check_table(stream, part, texts)
 
 
-def _check_deletes(stream: Stream, part: StreamPart, texts: Texts) -> None:
+def _check_deletes(stream: Stream, texts: Texts) -> None:
     """Deletions are found by key, and inferred only from lists that are read without a filter."""
     if stream.deletes.marked and not stream.key:
         texts.problem(("deletes",), "needs a `key`: which row is gone is told by it", at_key=True)

@@ -175,7 +175,7 @@ class Bench:
         )
         return self.source
 
-    def stream(self, path="/things", *, kind=PagesKind.NONE, full=False, params=(), method="GET", body=None):
+    def stream(self, path="/things", *, kind=PagesKind.NONE, params=(), method="GET", body=None):
         stream = Stream(
             source="api",
             name="things",
@@ -190,7 +190,7 @@ class Bench:
             pages=Paging(kind=kind),
             key=(("id",),),
         )
-        return self.source.stream(stream, self.decoder, lambda: next(self.numbers), full=full)
+        return self.source.stream(stream, self.decoder, lambda: next(self.numbers))
 
     async def fetch(self, base_url, request=None, *, path="/things", kind=PagesKind.NONE, params=(), **more):
         await self.client(base_url, **more)

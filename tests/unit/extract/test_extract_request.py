@@ -19,7 +19,6 @@ def build(kit, clock):
     def made(
         path="/things",
         *,
-        full=False,
         start=None,
         end=None,
         variables=None,
@@ -29,7 +28,7 @@ def build(kit, clock):
     ):
         source_headers = more.pop("source_headers", ())
         source = kit.source(base, headers=source_headers)
-        builder = RequestBuilder(source, kit.stream(path, **more), Origins(source), clock, full=full)
+        builder = RequestBuilder(source, kit.stream(path, **more), Origins(source), clock)
         window = Window(start=start, end=end, variables=variables or {})
         return builder.build(PageRequest(window=window, position="x", **(page or {})))
 
@@ -176,24 +175,33 @@ def test_an_open_end_is_now_less_the_delay(build):
     assert out.url.endswith("?to=2025-12-28")
 
 
-@pytest.mark.parametrize(("full", "start"), [(True, at("2026-01-02")), (False, None)])
-def test_without_a_start_parameters_that_hold_nothing_else_are_left_out(build, full, start):
+def test_without_a_start_parameters_that_hold_nothing_else_are_left_out(build):
     """So rows whose cursor is null arrive too. Inside other text there must be a value: the configured start."""
     out = build(
         params={"since": "{start}", "q": "updated>={start}"},
         headers={"If-Since": "{start}"},
         incremental=since("unix", start=at("2020-01-01")),
-        full=full,
-        start=None if full else start,
     )
 
     assert out.url.endswith("/things?q=updated%3E%3D1577836800")
     assert out.headers == ()
 
 
+def test_a_window_with_a_start_always_asks_for_it(build):
+    """A full reading in steps: every window without its start read everything before it again, 5,896 rows for 996."""
+    out = build(
+        params={"since": "{start}", "until": "{end}"},
+        incremental=since("date", start=at("2020-01-01")),
+        start=at("2026-01-02"),
+        end=at("2026-01-09"),
+    )
+
+    assert out.url.endswith("?since=2026-01-02&until=2026-01-09")
+
+
 def test_without_any_start_text_takes_the_beginning_of_time(build):
     """1970 in the API's format."""
-    out = build(params={"q": "updated>={start}"}, incremental=since("iso"), full=True)
+    out = build(params={"q": "updated>={start}"}, incremental=since("iso"))
 
     assert out.url.endswith("?q=updated%3E%3D1970-01-01T00%3A00%3A00Z")
 

@@ -34,6 +34,14 @@ def test_strict_turns_consistent_into_exit_5_without_holding_the_watermark() -> 
     assert (outcome.exit_code, outcome.moves_watermark) == (5, True)
 
 
+def test_strict_says_why_a_clean_reading_is_refused() -> None:
+    """`✘ 996 of 996; first and last page unchanged` named no cause."""
+    outcome = conclude(whole(CONSISTENT), Counts(fetched=4), Expect(), strict=True)
+
+    assert outcome.reason == f"--strict wants verified, this is consistent: {CONSISTENT.reason}"
+    assert "order" in outcome.hint
+
+
 def test_an_incomplete_reading_holds_the_watermark() -> None:
     """What is missing must be asked for again."""
     outcome = conclude(whole(MISSING), Counts(fetched=4), Expect(), strict=False)

@@ -56,7 +56,6 @@ def test_the_first_run_begins_at_start_and_the_next_at_the_watermark_less_the_ov
 
     assert first.windows == (Window(start=at("2026-01-01")),)
     assert second.windows == (Window(start=at("2026-02-09")),)
-    assert (first.full, second.full) == (False, False)
 
 
 def test_a_first_run_without_start_and_a_full_run_ask_for_everything() -> None:
@@ -66,8 +65,22 @@ def test_a_first_run_without_start_and_a_full_run_ask_for_everything() -> None:
     first = plan_sync(stream(unbounded, since="{start}"), None, full=False, now=NOW)
     full = plan_sync(stream(ISO, since="{start}"), at("2026-02-10"), full=True, now=NOW)
 
-    assert (first.windows, first.full) == ((Window(),), True)
-    assert (full.windows, full.full, full.since) == ((Window(),), True, None)
+    assert first.windows == (Window(),)
+    assert (full.windows, full.since) == ((Window(),), None)
+
+
+def test_a_full_reading_in_steps_leaves_only_its_oldest_window_without_a_start() -> None:
+    """Every window without a lower bound would read everything before it again: six windows, six times the rows."""
+    incremental = Incremental(
+        field=("updated_at",), format=CursorFormat("iso"), start=at("2026-01-01"), step=timedelta(days=30)
+    )
+
+    plan = plan_sync(stream(incremental, since="{start}", until="{end}"), at("2026-02-10"), full=True, now=NOW)
+
+    assert plan.windows == (
+        Window(end=at("2026-01-31")),
+        Window(start=at("2026-01-31"), end=at("2026-03-01T12:00:00Z")),
+    )
 
 
 def test_a_request_with_an_end_is_frozen_at_now_less_the_delay() -> None:
