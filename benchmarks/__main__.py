@@ -45,7 +45,9 @@ FULL = (
     Scenario(title="200 pages of 1,000 items, 20 ms latency", pages=200, size=1000, latency_ms=20),
     Scenario(title="dlt: 10 pages", pages=10, contestants=("floor", "ours", "dlt", "dlt-expert")),
     Scenario(title="dlt: 1,000 pages", pages=1000, contestants=("floor", "ours", "dlt", "dlt-expert")),
-    Scenario(title="dlt: 200 pages, then again unchanged", pages=200, loads=2, contestants=("ours", "dlt", "dlt-expert")),
+    Scenario(
+        title="dlt: 200 pages, then again unchanged", pages=200, loads=2, contestants=("ours", "dlt", "dlt-expert")
+    ),
     Scenario(title="dlt: 1,000 pages, 50 ms", pages=1000, latency_ms=50, contestants=("ours", "dlt", "dlt-expert")),
 )
 PLANS = {"quick": QUICK, "full": FULL}
@@ -110,7 +112,9 @@ def _loads(
 def report(scenario: Scenario, kind: str, lines: Sequence[Line]) -> None:
     """One table; `x floor` is the ratio of medians within it."""
     print(f"\n### {scenario.title}, {kind}\n")
-    print("| contestant | load | wall s | min–max | x floor | CPU s | CPU ms a page | DB CPU s | peak MB | requests | in flight | rows |")
+    print(
+        "| contestant | load | wall s | min–max | x floor | CPU s | CPU ms a page | DB CPU s | peak MB | requests | in flight | rows |"
+    )
     print("|---|---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     floors = {line.load: line.median("wall_s") for line in lines if line.name == "floor"}
     for line in lines:

@@ -80,8 +80,10 @@ class Shelf:
         self.total, self.size, self.answers = total, size, []
         pages, left = -(-total // size), items(total)
         for page in range(pages):
-            part = ",".join(item for item, _ in zip(left, range(size), strict=False)) if page + 1 == pages else ",".join(
-                next(left) for _ in range(size)
+            part = (
+                ",".join(item for item, _ in zip(left, range(size), strict=False))
+                if page + 1 == pages
+                else ",".join(next(left) for _ in range(size))
             )
             self.answers.append(
                 answer(

@@ -96,21 +96,27 @@ class MalformedPage(TryAgain):
 
 
 class StreamStopped(EtlError):
-    """This stream cannot go on in this run; its committed pages stay."""
+    """This stream cannot go on in this run; its committed pages stay.
+
+    `failed_tries` are those of the request that ended it, sent to `failed_url` (credentials masked).
+    """
+
+    failed_tries: tuple[object, ...] = ()
+    failed_url: str = ""
 
 
 class SourceFailed(StreamStopped):
-    """The source does not answer as it should. `failed_tries` are those of the request that ended it."""
+    """The source does not answer as it should, and a repetition will not help."""
 
     code = "E-SOURCE"
     exit_code = 4
-    failed_tries: tuple[object, ...] = ()
 
 
 class AuthRefused(SourceFailed):
-    """401 or 403: the credentials are missing, wrong, expired, or not enough."""
+    """401 or 403: the credentials are missing, wrong, expired, or not enough. `status` is None before any answer."""
 
     code = "E-AUTH"
+    status: int | None = None
 
 
 class RequestRefused(SourceFailed):

@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
+from etl.errors import StreamStopped
 from etl.model.events import Event
 from etl.model.page import Page, PageFacts, PageRequest, Response
 from etl.model.verdict import Judgement
@@ -105,6 +106,9 @@ class Ledger(Protocol):
 
     async def distinct_keys(self, window: Window) -> int:
         """How many different keys the committed pages of a window hold, in bounded memory."""
+
+    async def gave_up(self, request: PageRequest, failure: StreamStopped) -> None:
+        """Keep the tries of a request that never brought a page. Raises DatabaseRefused."""
 
 
 class Proof(Protocol):

@@ -1,8 +1,9 @@
 """How many requests at once a server can take: found by trying, never by guessing.
 
 Additive increase, multiplicative decrease, with a latency guard: doubling each round trip until the first sign of
-trouble, then one more per round trip; a cut to 0.7 once per round trip on 429, 503 and timeouts. The limit grows only
-while it is used at the server: when we are the bottleneck, more requests would only wait in our own memory.
+trouble, then one more per round trip; a cut to 0.7 once per round trip on 429, 503 and timeouts. A limit at which the
+server refused is not tried again for a while: each such try may cost all requests of the source a pause. The limit
+grows only while it is used at the server: when we are the bottleneck, more requests would only wait in our own memory.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ _DRIFT: Final = 0.005
 _SLACK_S: Final = 0.02
 """Latencies below this are our own scheduling; they say nothing about the server."""
 _SHORTEST_ROUND_TRIP_S: Final = 0.1
+_REMEMBERED_S: Final = 30.0
+"""How long a limit that was too much is kept away from; servers that scale do it in minutes."""
 
 
 class AdaptiveLimit:
@@ -28,27 +31,33 @@ class AdaptiveLimit:
         self._slow_start = True
         self._latency_s = self._floor_s = -1.0
         self._cut_at = float("-inf")
+        self._too_much = float("inf")
 
     @property
     def limit(self) -> int:
         """Whole requests, at least 1."""
         return int(self._limit)
 
-    def answered(self, latency_s: float, *, used: bool) -> None:
+    def answered(self, latency_s: float, now: float, *, used: bool) -> None:
         """A good answer after so many seconds to its first byte; `used`: as many were at the server as may be."""
         self._learn(latency_s)
+        if now - self._cut_at > _REMEMBERED_S:
+            self._too_much = float("inf")
         if not (self._adapts and used) or self._limit >= self._cap:
             return
         if self._latency_s >= 2 * self._floor_s + _SLACK_S:
             self._slow_start = False
             return
-        self._limit = min(self._limit + (1.0 if self._slow_start else 1 / self._limit), self._cap)
+        grown = min(self._limit + (1.0 if self._slow_start else 1 / self._limit), self._cap)
+        if grown < self._too_much:
+            self._limit = grown
 
     def pushed_back(self, now: float) -> None:
         """Cut once per round trip: the answers to requests that were already out say the same thing again."""
         self._slow_start = False
         if self._adapts and now - self._cut_at >= max(self._latency_s, _SHORTEST_ROUND_TRIP_S):
             self._cut_at = now
+            self._too_much = max(2.0, float(self.limit))
             self._limit = max(1.0, self._limit * _CUT)
 
     def _learn(self, latency_s: float) -> None:

@@ -14,7 +14,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from etl.errors import GaveUp, MalformedPage, RateLimited, RequestRefused, SourceFailed, SourceUnavailable, TryAgain
+from etl.errors import (
+    AuthRefused,
+    GaveUp,
+    MalformedPage,
+    RateLimited,
+    RequestRefused,
+    SourceUnavailable,
+    StreamStopped,
+    TryAgain,
+)
 from etl.extract.auth import Signer
 from etl.extract.exchange import DeadConnection, Exchange, Wiring
 from etl.extract.limiter import SourceLimiter
@@ -78,23 +87,25 @@ class StreamClient:
             page = await self._persist(request, outgoing, tries)
         except RequestRefused as refused:
             if not is_past_end(request, refused):
-                refused.failed_tries = tuple(tries.failed)
+                self._ended(refused, outgoing, tries)
                 raise
             page = self._past_end(request, outgoing, refused, tries)
-        except SourceFailed as failed:
-            failed.failed_tries = tuple(tries.failed)
+        except StreamStopped as stopped:
+            self._ended(stopped, outgoing, tries)
             raise
         if self._stream.pages.kind is PagesKind.UNDECLARED:
             refuse_if_paged(self._stream, page)
         return replace(page, failed_tries=tuple(tries.failed)) if tries.failed else page
 
     async def _persist(self, request: PageRequest, outgoing: Outgoing, tries: _Tries) -> Page:
-        free = 1
+        limiter, free = self._wiring.limiter, 1
         while True:
-            await self._wiring.limiter.turn()
-            tries.begin()
             try:
-                return await self._try(request, outgoing)
+                async with limiter.sending():
+                    await limiter.turn()
+                    tries.begin()
+                    response = await self._send(outgoing)
+                return self._decoder.decode(request, response)
             except DeadConnection as dead:
                 if free:
                     free -= 1
@@ -104,22 +115,18 @@ class StreamClient:
                 error = failed
             await self._back_off(request, error, tries)
 
-    async def _try(self, request: PageRequest, outgoing: Outgoing) -> Page:
-        limiter = self._wiring.limiter
-        limiter.began()
+    async def _send(self, outgoing: Outgoing) -> Response:
         try:
             async with asyncio.timeout(self._timeout_s):
                 response = await self._exchange.answer(outgoing, self._next_seq())
-            limiter.answered(response.first_byte_s)
         except TimeoutError:
             raise SourceUnavailable(
                 f"{outgoing.method} {self._exchange.address(outgoing.url)}: no whole answer in {self._timeout_s:g} s",
                 hint="raise limits.timeout, or ask for smaller pages",
                 reason="timeout",
             ) from None
-        finally:
-            limiter.ended()
-        return self._decoder.decode(request, response)
+        self._wiring.limiter.answered(response.first_byte_s)
+        return response
 
     async def _back_off(self, request: PageRequest, error: TryAgain, tries: _Tries) -> None:
         """Wait before the next try. Raises GaveUp when there is none, or when the server asks for too long a wait."""
@@ -157,6 +164,12 @@ class StreamClient:
             why=f"{tried}; {error.why}" if error.why else tried,
             hint=error.hint or "the next run goes on from what is committed",
         )
+
+    def _ended(self, stopped: StreamStopped, outgoing: Outgoing, tries: _Tries) -> None:
+        """Leave with the error what was sent in vain, for the ledger."""
+        tries.end(stopped)
+        stopped.failed_tries = tuple(tries.failed)
+        stopped.failed_url = self._exchange.address(outgoing.url)
 
     def _past_end(self, request: PageRequest, outgoing: Outgoing, refused: RequestRefused, tries: _Tries) -> Page:
         """The list ended before this page; the page is empty."""
@@ -196,6 +209,16 @@ class _Tries:
         self.failed.append(
             FailedTry(reason=error.reason, status=_status(error), seconds=seconds, wait_s=wait_s, at=self.began_at)
         )
+
+    def end(self, stopped: StreamStopped) -> None:
+        """Nothing is tried again: the last try waited for nothing, and a final refusal was a try of its own."""
+        if isinstance(stopped, GaveUp):
+            self.failed[-1:] = [replace(last, wait_s=0.0) for last in self.failed[-1:]]
+            return
+        status = stopped.status if isinstance(stopped, AuthRefused | RequestRefused) else None
+        seconds = self._clock.monotonic() - self._started
+        reason = "refused" if status is None else str(status)
+        self.failed.append(FailedTry(reason=reason, status=status, seconds=seconds, wait_s=0.0, at=self.began_at))
 
 
 def _status(error: TryAgain) -> int | None:

@@ -8,15 +8,14 @@ bursts out when a pause ends.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
-from types import TracebackType
 from typing import Final
 
 from etl.errors import GaveUp
 from etl.extract.adaptive import AdaptiveLimit
 from etl.extract.retry import LONGEST_PAUSE_S
+from etl.extract.slots import Slots
 from etl.model.events import SourcePaused
 from etl.model.instants import iso
 from etl.model.stream import Limits
@@ -37,9 +36,8 @@ class SourceLimiter:
         self._clock = clock
         self._listener = listener
         self._adaptive = AdaptiveLimit(limits.concurrency, fixed=fixed)
-        self._given = 0
-        self._sending = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._permits = Slots(self._limit)
+        self._sends = Slots(self._limit)
         self._interval_s = 1 / limits.rate if limits.rate else 0.0
         self._tolerance_s = self._interval_s * (max(limits.burst, 1) - 1)
         self._next_at = float("-inf")
@@ -49,7 +47,7 @@ class SourceLimiter:
     @property
     def in_flight(self) -> int:
         """Permits given and not yet returned."""
-        return self._given
+        return self._permits.taken
 
     @property
     def limit(self) -> int:
@@ -58,7 +56,11 @@ class SourceLimiter:
 
     def permit(self) -> AbstractAsyncContextManager[None]:
         """First come, first served; a cancelled wait leaves no trace."""
-        return _Permit(self)
+        return self._permits
+
+    def sending(self) -> AbstractAsyncContextManager[None]:
+        """Held around one try: after a cut, the pages that are on their way already must not come back all at once."""
+        return self._sends
 
     async def turn(self) -> None:
         """Wait for the end of the pause and for a token of the declared rate. Called before every try.
@@ -84,51 +86,20 @@ class SourceLimiter:
         if longer and seconds > 0:
             self._listener(SourcePaused(source=self._source, seconds=seconds, reason=reason))
 
-    def began(self) -> None:
-        """A try is sent; `ended` follows whatever becomes of it."""
-        self._sending += 1
-
-    def ended(self) -> None:
-        """The try that `began` is over."""
-        self._sending -= 1
-
     def answered(self, latency_s: float) -> None:
-        """A good answer after so many seconds to its first byte. Called before `ended`."""
-        self._adaptive.answered(latency_s, used=self._sending >= self.limit)
-        self._hand_on()
+        """A good answer after so many seconds to its first byte. Called while `sending`."""
+        limit = self.limit
+        self._adaptive.answered(latency_s, self._clock.monotonic(), used=self._sends.taken >= limit)
+        if self.limit > limit:
+            self._permits.hand_on()
+            self._sends.hand_on()
 
     def pushed_back(self) -> None:
         """The server refused for load, or did not answer in time."""
         self._adaptive.pushed_back(self._clock.monotonic())
 
-    async def take(self) -> None:
-        """Get a permit; `permit` returns it for you."""
-        if self._given < self.limit and not self._waiting:
-            self._given += 1
-            return
-        place = asyncio.get_running_loop().create_future()
-        self._waiting.append(place)
-        try:
-            await place
-        except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
-                self._given -= 1  # it was handed over in the same turn of the loop
-            with suppress(ValueError):  # `_hand_on` drops cancelled places that it meets
-                self._waiting.remove(place)
-            self._hand_on()
-            raise
-
-    def give_back(self) -> None:
-        """Return what `take` got."""
-        self._given -= 1
-        self._hand_on()
-
-    def _hand_on(self) -> None:
-        while self._waiting and self._given < self.limit:
-            place = self._waiting.popleft()
-            if not place.done():
-                self._given += 1
-                place.set_result(None)
+    def _limit(self) -> int:
+        return self._adaptive.limit
 
     def _take_turn(self) -> float:
         """Seconds to wait before asking again; 0 when the turn was taken."""
@@ -152,20 +123,3 @@ class SourceLimiter:
             why=f"{reason}; a run waits at most {LONGEST_PAUSE_S / 60:g} minutes",
             hint="the next run goes on from what is committed; ask less often, or lower limits.rate",
         )
-
-
-class _Permit:
-    """What `async with` holds; written out because it stands in the way of every page."""
-
-    __slots__ = ("_limiter",)
-
-    def __init__(self, limiter: SourceLimiter) -> None:
-        self._limiter = limiter
-
-    async def __aenter__(self) -> None:
-        await self._limiter.take()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._limiter.give_back()

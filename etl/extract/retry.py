@@ -106,9 +106,11 @@ def refusal(label: str, status: int, headers: Mapping[str, str], excerpt: str, n
     if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return SourceUnavailable(what, why=why, reason=str(status), retry_after_s=wait)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return AuthRefused(
+        refused = AuthRefused(
             what, why=why, hint="look at `auth` of this source: is the secret set, valid, and allowed to read this?"
         )
+        refused.status = status
+        return refused
     return RequestRefused(what, status=status, why=why, hint=_HINTS.get(status, ""))
 
 

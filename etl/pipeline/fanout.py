@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from etl.errors import AuthRefused, DataRefused, SourceFailed
+from etl.errors import AuthRefused, DataRefused, SourceFailed, StreamStopped
 from etl.model.events import PageFetched, StreamPlanned
 from etl.model.page import Page, PageFacts, PageRequest, Response
 from etl.model.window import Window
@@ -151,7 +151,11 @@ class Fanout:
     async def _fetch(self, request: PageRequest) -> PageFacts:
         rooms = self._rooms
         async with rooms.limiter.permit():
-            page = await rooms.source.fetch(request)
+            try:
+                page = await rooms.source.fetch(request)
+            except StreamStopped as failure:
+                await rooms.ledger.gave_up(request, failure)
+                raise
             self._note(page)
             await rooms.writer.put(self._budget.keep(page))
         return page.facts

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from etl.db import state
 from etl.db.database import Database
+from etl.db.inserts import insert_into
 from etl.model.stream import Stream
 from etl.ports import Clock
 
@@ -38,7 +38,6 @@ class Catalog:
         """Note the streams of the configuration; their ticks stay as they are."""
         now = self._clock.now()
         table = state.streams
-        build = postgresql.insert if self._database.dialect == "postgresql" else sqlite.insert
         rows = [
             {
                 "stream": stream.id,
@@ -52,7 +51,7 @@ class Catalog:
 
         async def work(connection: AsyncConnection) -> None:
             for row in rows:
-                told = build(table).values(row)
+                told = insert_into(table, self._database.dialect).values(row)
                 same = {name: told.excluded[name] for name in row if name != "stream"}
                 await connection.execute(told.on_conflict_do_update(index_elements=["stream"], set_=same))
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, literal, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from etl.db import state
 from etl.db.database import Database
+from etl.db.inserts import insert_into
 from etl.db.types import Instant
 from etl.errors import DatabaseRefused, LeaseHeld, LeaseLost, UsageError
 from etl.ports import Clock
@@ -146,11 +146,13 @@ class LeaseKeeper:
                 await lease.release()
 
     async def _take(self, connection: AsyncConnection, stream: str) -> int:
-        build = postgresql.insert if self._database.dialect == "postgresql" else sqlite.insert
+        dialect = self._database.dialect
         now = database_now(self._database, self._clock)
         leases, beats = state.leases, state.beats
-        await connection.execute(build(leases).values(stream=stream, token=0).on_conflict_do_nothing())
-        await connection.execute(build(beats).values(stream=stream, token=0, beat_at=now).on_conflict_do_nothing())
+        await connection.execute(insert_into(leases, dialect).values(stream=stream, token=0).on_conflict_do_nothing())
+        await connection.execute(
+            insert_into(beats, dialect).values(stream=stream, token=0, beat_at=now).on_conflict_do_nothing()
+        )
         seen = await self._look(connection, stream)
         assert seen is not None  # the row was made above
         if not seen.is_free(self._ttl_s):

@@ -15,8 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from etl.db import state
 from etl.db.database import Database
 from etl.db.journal import Line
+from etl.errors import StreamStopped
 from etl.model.instants import CursorKind
-from etl.model.page import PageFacts, PageRequest
+from etl.model.page import FailedTry, PageFacts, PageRequest
 from etl.model.window import Window
 from etl.ports import Clock
 from etl.runs.digests import DigestCount
@@ -96,6 +97,29 @@ class StreamLedger:
                     packed = b"".join(bytes(digests) for digests in some if digests)
                     await asyncio.to_thread(count.add, packed)
             return await asyncio.to_thread(count.count)
+
+    async def gave_up(self, request: PageRequest, failure: StreamStopped) -> None:
+        """Keep the tries of a request that never brought a page, in a transaction of their own."""
+        failed = [each for each in failure.failed_tries if isinstance(each, FailedTry)]
+        tries = list(self._form.tries_of(request, failure.failed_url, failed))
+        if not tries:
+            return
+
+        async def work(connection: AsyncConnection) -> None:
+            await self.check(connection)
+            await connection.exec_driver_sql(self._insert_tries, tries)
+
+        async def settled(connection: AsyncConnection) -> bool:
+            """A COMMIT that nobody answered: `requested_at` is a moment of this request alone."""
+            table = state.failed_tries
+            query = select(table.c.id).where(
+                table.c.ordinal == self._form.ordinal,
+                table.c.position == request.position,
+                table.c.requested_at == failed[-1].at,
+            )
+            return (await connection.execute(query)).first() is not None
+
+        await self._database.transact(work, lane=self._stream, settled=settled)
 
     async def check(self, connection: AsyncConnection) -> None:
         """Raises LeaseLost when a newer holder has the stream; the first statement of a transaction that writes it."""

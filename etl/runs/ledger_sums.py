@@ -16,14 +16,17 @@ from etl.model.run import Counts
 async def counts(connection: AsyncConnection, ordinal: int, *, deleted: int = 0) -> Counts:
     """The sums over the ledger lines and failed tries of one stream run.
 
-    Requests and bytes count everything that was sent. A page that was read again for a proof brings nothing but the
-    rows it found new or changed, and rejects nobody had seen: `fetched` is the sum of what became of the items.
+    Requests and bytes count everything that was sent; a retry is what followed a failed try, and the last try of a
+    request that was given up waited for none (`wait_s` is 0). A page that was read again for a proof brings nothing
+    but the rows it found new or changed, and rejects nobody had seen: `fetched` is the sum of what became of the items.
     """
     tries = state.failed_tries
-    failed = (
-        await connection.execute(select(func.count()).select_from(tries).where(tries.c.ordinal == ordinal))
-    ).scalar_one()
-    return await _sums(connection, state.pages.c.ordinal == ordinal, failed=failed, deleted=deleted)
+    again = func.coalesce(func.sum(case((tries.c.wait_s > 0, 1), else_=0)), 0)
+    failed, retries = (
+        await connection.execute(select(func.count(), again).select_from(tries).where(tries.c.ordinal == ordinal))
+    ).one()
+    mine = state.pages.c.ordinal == ordinal
+    return await _sums(connection, mine, failed=int(failed), retries=int(retries), deleted=deleted)
 
 
 async def generation_counts(connection: AsyncConnection, stream: str, generation: str) -> Counts:
@@ -32,7 +35,9 @@ async def generation_counts(connection: AsyncConnection, stream: str, generation
     return await _sums(connection, (pages.c.generation == generation) & (pages.c.stream == stream))
 
 
-async def _sums(connection: AsyncConnection, mine: ColumnElement[bool], *, failed: int = 0, deleted: int = 0) -> Counts:
+async def _sums(
+    connection: AsyncConnection, mine: ColumnElement[bool], *, failed: int = 0, retries: int = 0, deleted: int = 0
+) -> Counts:
     pages = state.pages
     is_first = pages.c.attempt == 0
     sums: dict[str, ColumnElement[int]] = {
@@ -53,7 +58,7 @@ async def _sums(connection: AsyncConnection, mine: ColumnElement[bool], *, faile
     return Counts(
         pages=int(row.pages),
         requests=row.lines + failed,
-        retries=failed,
+        retries=retries,
         fetched=inserted + updated + unchanged + rejected,
         inserted=inserted,
         updated=updated,

@@ -7,7 +7,7 @@ parameters and the values are tuples, without SQLAlchemy's processing of types.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy import RowMapping
 from etl.db.journal import Line
 from etl.db.types import fixed_width
 from etl.model.instants import Cursor, CursorKind
-from etl.model.page import PageFacts, PageRequest
+from etl.model.page import FailedTry, PageFacts, PageRequest
 from etl.model.window import Window
 from etl.runs.cursors import cursor_text, read_cursor
 
@@ -65,7 +65,7 @@ class LineForm:
     def __init__(self, *, stream: str, generation: str, ordinal: int, dialect: str) -> None:
         self._stream = stream
         self._generation = generation
-        self._ordinal = ordinal
+        self.ordinal = ordinal
         self._is_sqlite = dialect == "sqlite"
 
     def page(self, line: Line, now: datetime) -> tuple[Any, ...]:
@@ -73,7 +73,7 @@ class LineForm:
         page = line.page
         request, response, facts = page.request, page.response, page.facts
         return (
-            self._ordinal,
+            self.ordinal,
             self._generation,
             self._stream,
             *window_key(request.window),
@@ -112,13 +112,16 @@ class LineForm:
 
     def tries(self, line: Line) -> Iterator[tuple[Any, ...]]:
         """In the order of TRY_COLUMNS."""
-        page = line.page
-        for failed in page.failed_tries:
+        return self.tries_of(line.page.request, line.page.response.url, line.page.failed_tries)
+
+    def tries_of(self, request: PageRequest, url: str, tries: Iterable[FailedTry]) -> Iterator[tuple[Any, ...]]:
+        """The same for any request, with or without a page in the end."""
+        for failed in tries:
             yield (
-                self._ordinal,
+                self.ordinal,
                 self._stream,
-                page.request.position,
-                page.response.url,
+                request.position,
+                url,
                 failed.reason,
                 failed.status,
                 self._instant(failed.at),
@@ -131,7 +134,7 @@ class LineForm:
         page = line.page
         for reject in page.rejects:
             yield (
-                self._ordinal,
+                self.ordinal,
                 self._stream,
                 page.request.window.member,
                 page.request.position,

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from etl.db import state
 from etl.db.database import Database
+from etl.db.inserts import insert_into
 from etl.errors import UsageError
 from etl.model.instants import MICROSECOND, Cursor, CursorFormat, CursorKind, from_micros, iso, to_micros
 from etl.ports import Clock
@@ -199,9 +199,8 @@ async def store(
             continue
         table = state.watermarks
         new = {"kind": kind.value, "value": cursor_text(value), "ordinal": ordinal, "updated_at": now}
-        build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
         await connection.execute(
-            build(table)
+            insert_into(table, connection.dialect.name)
             .values(stream=stream, member=member, **new)
             .on_conflict_do_update(index_elements=["stream", "member"], set_=new)
         )

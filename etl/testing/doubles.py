@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from etl.errors import LeaseLost
+from etl.errors import LeaseLost, StreamStopped
 from etl.model.events import Event
 from etl.model.page import Page, PageFacts, PageRequest
 from etl.model.verdict import Judgement, Verdict
@@ -162,9 +162,10 @@ class FakeLimiter(Limiter):
 
 
 class FakeLedger(Ledger):
-    """A Ledger in memory: empty, or filled with the pages of an earlier run."""
+    """A Ledger in memory: empty, or filled with the pages of an earlier run. `given_up` brought no page."""
 
     def __init__(self, pages: Sequence[Page] = ()) -> None:
+        self.given_up: list[tuple[PageRequest, StreamStopped]] = []
         self._facts = {_name(page.request): page.facts for page in pages}
 
     def add(self, request: PageRequest, facts: PageFacts) -> None:
@@ -173,6 +174,10 @@ class FakeLedger(Ledger):
 
     def recall(self, request: PageRequest) -> PageFacts | None:
         return self._facts.get(_name(request))
+
+    async def gave_up(self, request: PageRequest, failure: StreamStopped) -> None:
+        """Add to `given_up`."""
+        self.given_up.append((request, failure))
 
 
 class FakeProof(Proof):

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import re
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -237,17 +236,19 @@ class Ground:
         sums = """
             SELECT s.ordinal, s.pages, s.inserted, s.updated, s.rejected, s.requests, s.retries, s.fetched, s.unchanged,
                    coalesce(p.firsts, 0) AS firsts, coalesce(p.ins, 0) AS ins, coalesce(p.upd, 0) AS upd,
-                   coalesce(p.rej, 0) AS rej, coalesce(p.lines, 0) AS lines, coalesce(t.n, 0) AS tries
+                   coalesce(p.rej, 0) AS rej, coalesce(p.lines, 0) AS lines, coalesce(t.n, 0) AS tries,
+                   coalesce(t.again, 0) AS again
             FROM _etl_run_streams s
             LEFT JOIN (SELECT ordinal, sum(CASE WHEN attempt = 0 THEN 1 ELSE 0 END) AS firsts, sum(inserted) AS ins,
                               sum(updated) AS upd, sum(rejected) AS rej, count(*) AS lines
                        FROM _etl_pages GROUP BY ordinal) p ON p.ordinal = s.ordinal
-            LEFT JOIN (SELECT ordinal, count(*) AS n FROM _etl_failed_tries GROUP BY ordinal) t ON t.ordinal = s.ordinal
+            LEFT JOIN (SELECT ordinal, count(*) AS n, sum(CASE WHEN wait_s > 0 THEN 1 ELSE 0 END) AS again
+                       FROM _etl_failed_tries GROUP BY ordinal) t ON t.ordinal = s.ordinal
             WHERE s.status <> 'running'
         """
         for row in self.rows(sums):
             told = (row["pages"], row["inserted"], row["updated"], row["rejected"], row["retries"], row["requests"])
-            summed = (row["firsts"], row["ins"], row["upd"], row["rej"], row["tries"], row["lines"] + row["tries"])
+            summed = (row["firsts"], row["ins"], row["upd"], row["rej"], row["again"], row["lines"] + row["tries"])
             assert told == summed, row
             assert row["fetched"] == row["inserted"] + row["updated"] + row["unchanged"] + row["rejected"], row
         kept = self.value("SELECT count(*) AS n FROM _etl_rejects", 0)
@@ -265,7 +266,7 @@ class Ground:
 
 
 def micros(text: str) -> int:
-    return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1_000_000)
+    return int(datetime.fromisoformat(text).timestamp() * 1_000_000)
 
 
 def canonical(row: dict[str, Any]) -> str:
@@ -279,7 +280,7 @@ def _plain(name: str, value: Any) -> Any:
     if name in ("address", "tags"):
         return json.loads(value) if isinstance(value, str) else value
     if name.endswith("_at"):
-        at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+        at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
         return at.replace(tzinfo=None).isoformat()
     if isinstance(value, bool):
         return str(int(value))

@@ -117,7 +117,8 @@ def serve() -> None:
                 os._exit(code)
         _, status = os.waitpid(pid, 0)
         (steps,) = struct.unpack("q", tally[:8])
-        print(json.dumps({"code": os.waitstatus_to_exitcode(status), "steps": steps}), flush=True)
+        sys.stdout.write(json.dumps({"code": os.waitstatus_to_exitcode(status), "steps": steps}) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -78,5 +78,4 @@ def test_every_storage_call_may_be_the_last(lite, how, migrated) -> None:
     for at in range(1, course.steps + 1):
         course.survives(at, how)
 
-    print(f"{how}: {len(course.ends)} cases, {sum(end != 0 for end in course.ends)} cut off")
     assert sum(end != 0 for end in course.ends) > len(course.ends) // 2

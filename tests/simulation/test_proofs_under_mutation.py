@@ -159,6 +159,8 @@ class SimulatedStore:
     async def distinct_keys(self, window: Window) -> int:
         return len(self.keys)
 
+    async def gave_up(self, request: PageRequest, failure: Exception) -> None: ...
+
     @asynccontextmanager
     async def permit(self) -> AsyncIterator[None]:
         yield

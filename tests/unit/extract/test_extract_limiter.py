@@ -35,7 +35,7 @@ async def test_no_more_permits_than_the_limit(make):
     held = [limiter.permit() for _ in range(3)]
     for permit in held:
         await permit.__aenter__()
-    waiting = asyncio.create_task(limiter.take())
+    waiting = asyncio.create_task(limiter.permit().__aenter__())
     await settle()
     assert (limiter.in_flight, waiting.done()) == (3, False)
 
@@ -92,18 +92,21 @@ async def test_a_storm_of_cancellations_loses_no_permit(make):
 
     assert {type(outcome) for outcome in outcomes} == {type(None), asyncio.CancelledError}
     assert limiter.in_flight == 0
-    await asyncio.wait_for(asyncio.gather(*(limiter.take() for _ in range(5))), 1)
+    await asyncio.wait_for(asyncio.gather(*(limiter.permit().__aenter__() for _ in range(5))), 1)
     assert limiter.in_flight == 5
 
 
 async def test_a_permit_returned_while_its_next_owner_is_cancelled_goes_to_the_one_after(make):
     """Cancelled and handed over in the same turn of the loop."""
     limiter = make(fixed=1)
-    await limiter.take()
-    second, third = asyncio.create_task(limiter.take()), asyncio.create_task(limiter.take())
+    await limiter.permit().__aenter__()
+    second, third = (
+        asyncio.create_task(limiter.permit().__aenter__()),
+        asyncio.create_task(limiter.permit().__aenter__()),
+    )
     await settle()
 
-    limiter.give_back()
+    await limiter.permit().__aexit__(None, None, None)
     second.cancel()
     await settle()
 
@@ -115,12 +118,12 @@ async def test_a_permit_returned_while_its_next_owner_is_cancelled_goes_to_the_o
 async def test_a_cancelled_waiter_that_was_passed_over_leaves_no_trace(make):
     """The permit came back after the cancellation, before the waiter could notice it."""
     limiter = make(fixed=1)
-    await limiter.take()
-    waiting = asyncio.create_task(limiter.take())
+    await limiter.permit().__aenter__()
+    waiting = asyncio.create_task(limiter.permit().__aenter__())
     await settle()
 
     waiting.cancel()
-    limiter.give_back()
+    await limiter.permit().__aexit__(None, None, None)
     outcome = (await asyncio.gather(waiting, return_exceptions=True))[0]
 
     assert isinstance(outcome, asyncio.CancelledError)
@@ -227,9 +230,9 @@ class TestAdaptiveLimit:
     """How the limit moves."""
 
     @staticmethod
-    def busy(limit, answers, latency_s=0.05):
+    def busy(limit, answers, latency_s=0.05, now=0.0):
         for _ in range(answers):
-            limit.answered(latency_s, used=True)
+            limit.answered(latency_s, now, used=True)
 
     def test_it_starts_small(self):
         """8, or the cap when that is smaller."""
@@ -248,7 +251,7 @@ class TestAdaptiveLimit:
         """Fewer requests at the server than allowed: more of them would wait in our memory."""
         limit = AdaptiveLimit(32)
         for _ in range(100):
-            limit.answered(0.05, used=False)
+            limit.answered(0.05, 0.0, used=False)
         assert limit.limit == 8
 
     def test_a_refusal_cuts_to_seven_tenths_once_a_round_trip(self):
@@ -306,12 +309,11 @@ async def test_a_slow_writer_does_not_make_the_limit_grow(make):
     """All permits are out, and only one request is at the server."""
     limiter = make()
     for _ in range(8):
-        await limiter.take()
+        await limiter.permit().__aenter__()
 
     for _ in range(50):
-        limiter.began()
-        limiter.answered(0.05)
-        limiter.ended()
+        async with limiter.sending():
+            limiter.answered(0.05)
 
     assert limiter.limit == 8
 
@@ -320,9 +322,9 @@ async def test_growth_lets_those_who_wait_in(make):
     """A permit more is a page more at once."""
     limiter = make()
     for _ in range(8):
-        await limiter.take()
-        limiter.began()
-    waiting = asyncio.create_task(limiter.take())
+        await limiter.permit().__aenter__()
+        await limiter.sending().__aenter__()
+    waiting = asyncio.create_task(limiter.permit().__aenter__())
     await settle()
 
     limiter.answered(0.05)

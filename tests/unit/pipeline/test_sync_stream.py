@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from etl.errors import AuthRefused, DatabaseRefused, GaveUp, LeaseLost
+from etl.errors import AuthRefused, DatabaseRefused, GaveUp, LeaseLost, StreamStopped
 from etl.model.page import Page, PageFacts, PageRequest, Purpose, Response, RowBlock
 from etl.model.verdict import Judgement, Verdict
 from etl.model.window import Window
@@ -146,6 +146,10 @@ class FakeWriter:
 class FakeLedger:
     def __init__(self, known: dict[str, PageFacts] | None = None) -> None:
         self.known = known or {}
+        self.given_up: list[str] = []
+
+    async def gave_up(self, asked: PageRequest, failure: StreamStopped) -> None:
+        self.given_up.append(asked.position)
 
     def recall(self, asked: PageRequest) -> PageFacts | None:
         return self.known.get(asked.position) if asked.attempt == 0 else None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from etl.errors import UsageError
+from etl.errors import SourceFailed, UsageError
 from etl.model.run import RunKind, RunStatus
 from etl.model.verdict import Verdict
 from etl.runs import Catalog
+from etl.service.inspect import reset_watermark
 from etl.service.sync import SyncOptions, sync
 
 
@@ -102,3 +103,22 @@ async def test_nothing_configured_is_a_usage_error(world, tmp_path):
     """Not a success that did nothing."""
     with pytest.raises(UsageError):
         await sync(world.app, SyncOptions(selectors=("shop.nothing",)), world.stop)
+
+
+async def test_a_watermark_set_by_hand_ends_what_could_be_resumed(world):
+    """`state reset` after a failed run was ignored: the next sync went on with the bounds of the failed one."""
+    await sync(world.app, SyncOptions(selectors=("shop.orders",)), world.stop)
+    world.api.lists["orders"] += [{"id": n, "at": f"2026-01-09T0{n - 9}:00:00Z"} for n in range(9, 14)]
+    broken = []
+
+    def before(name, request):
+        if request.page == 2 and not broken:
+            broken.append(request)
+            raise SourceFailed("the shop is closed")
+
+    world.api.before = before
+    await sync(world.app, SyncOptions(selectors=("shop.orders",), concurrency=1), world.stop)
+    await reset_watermark(world.app, "shop.orders", member="")
+    world.clock.advance(minutes=1)
+    (line,) = (await sync(world.app, SyncOptions(selectors=("shop.orders",)), world.stop)).streams
+    assert (line.status, line.counts.fetched) == (RunStatus.SUCCEEDED, 13)

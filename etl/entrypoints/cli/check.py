@@ -1,0 +1,98 @@
+"""`etl check`: what keeps a sync from working, offline first, then against the APIs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from etl.entrypoints.cli.options import Selectors
+from etl.entrypoints.cli.session import Session
+from etl.listeners.figures import marks_for, several
+
+if TYPE_CHECKING:
+    from etl.service.check import Fact
+
+_WIDTH = 12
+
+
+def check(
+    session: Session,
+    selectors: Selectors = None,
+    *,
+    offline: Annotated[bool, typer.Option("--offline", help="Send nothing; look at what is here")] = False,
+) -> int:
+    """Look at everything a sync needs. Configuration, secrets, database, then the APIs themselves; keeps nothing."""
+    from etl.service.check import Grade, exit_code
+
+    facts = asyncio.run(_facts(session, tuple(selectors or ()), offline=offline))
+    problems = sum(fact.grade is Grade.PROBLEM for fact in facts)
+    warnings = sum(fact.grade is Grade.WARNING for fact in facts)
+    code = exit_code(facts)
+    if session.shared.json:
+        objects = [_object(session, fact) for fact in facts]
+        session.data_object({"problems": problems, "warnings": warnings, "exit_code": code, "facts": objects})
+    else:
+        session.data(f"  {several(problems, 'problem')}, {several(warnings, 'warning')}")
+    return code
+
+
+async def _facts(session: Session, selectors: tuple[str, ...], *, offline: bool) -> list[Fact]:
+    """Find the facts, and print each as soon as it is known."""
+    from etl.bootstrap import open_scout
+    from etl.errors import ConfigError, EtlError
+    from etl.service import check as service
+    from etl.settings import database_url
+
+    found: list[Fact] = []
+
+    def tell(fact: Fact) -> None:
+        found.append(fact)
+        if not session.shared.json:
+            _show(session, fact)
+
+    notes = service.Notes()
+    try:
+        scout = open_scout(session.config, session.environ, notes, clock=session.clock)
+    except ConfigError as error:
+        for fact in service.config_facts(error):
+            tell(fact)
+        return found
+    settings = scout.settings
+    session.redactor = settings.redactor
+    streams = service.chosen(settings, selectors)
+    for fact in service.settings_facts(settings, streams):
+        tell(fact)
+    try:
+        url = database_url(
+            session.shared.database, session.environ, settings.project, session.config, settings.redactor
+        )
+    except EtlError as error:
+        tell(service.Fact(grade=service.Grade.PROBLEM, about="database", text=str(error), hint=error.hint))
+    else:
+        tell(await service.database_fact(url, session.clock))
+    if not offline:
+        async for fact in service.source_facts(scout, streams, notes):
+            tell(fact)
+    return found
+
+
+def _show(session: Session, fact: Fact) -> None:
+    marks = marks_for(session.out)
+    mark = {"ok": marks.good, "warning": "!", "problem": marks.bad}[fact.grade]
+    width = max(_WIDTH, len(fact.about))
+    session.data(f"  {mark:<{len(marks.good)}} {fact.about:<{width}}  {session.printable(fact.text, 400)}")
+    if fact.hint and fact.grade != "ok":
+        session.data(f"  {'':<{len(marks.good)}} {'':<{width}}  hint: {session.printable(fact.hint, 400)}")
+    session.out.flush()
+
+
+def _object(session: Session, fact: Fact) -> dict[str, Any]:
+    return {
+        "grade": str(fact.grade),
+        "about": fact.about,
+        "text": session.printable(fact.text, 4000),
+        "hint": session.printable(fact.hint, 4000),
+        "online": fact.online,
+    }

@@ -1,0 +1,241 @@
+"""`etl check`: from the configuration to the API, one fact at a time, and nothing kept.
+
+What needs no network comes first, so that a missing secret is told before anybody waits for a timeout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from enum import StrEnum
+
+from etl.db.health import Health, examine
+from etl.errors import ConfigError, EtlError, Problem
+from etl.listeners.figures import several, size
+from etl.model.events import Event, QuotaSeen, RequestRetried, Warned
+from etl.model.page import Page
+from etl.model.stream import Source, Stream
+from etl.ports import Clock
+from etl.service.app import OpenedSource, Scout
+from etl.service.sampling import Finding, key_finding, order_finding, page_two, sample_window, take
+from etl.settings import Settings, select
+
+SKEW = timedelta(seconds=30)
+"""Beyond it the server's clock, or ours, is worth a warning."""
+LOW_DISK = 1_000_000_000
+LOW_QUOTA = 0.05
+_RETRIES = 1
+
+
+class Grade(StrEnum):
+    """How good a fact is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One line: `about` is what was looked at. `online` facts needed a request."""
+
+    grade: Grade
+    about: str
+    text: str
+    hint: str = ""
+    online: bool = False
+
+
+@dataclass(slots=True)
+class Notes:
+    """A listener that keeps what the answers say by the way; give it to `open_scout`."""
+
+    quotas: dict[str, QuotaSeen] = field(default_factory=dict)
+    retries: list[RequestRetried] = field(default_factory=list)
+    warnings: list[Warned] = field(default_factory=list)
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case QuotaSeen():
+                self.quotas[event.source] = event
+            case RequestRetried():
+                self.retries.append(event)
+            case Warned():
+                self.warnings.append(event)
+            case _:
+                pass
+
+
+def exit_code(facts: Iterable[Fact]) -> int:
+    """2 for an offline problem, 4 for one that only a request showed, else 0."""
+    problems = [fact for fact in facts if fact.grade is Grade.PROBLEM]
+    if any(not fact.online for fact in problems):
+        return 2
+    return 4 if problems else 0
+
+
+def config_facts(error: ConfigError) -> Iterator[Fact]:
+    """A configuration that cannot be used, a line for each mistake."""
+    for problem in error.problems:
+        yield _of_problem("config", problem)
+
+
+def settings_facts(settings: Settings, streams: Iterable[Stream]) -> Iterator[Fact]:
+    """The configuration and its variables, as far as the chosen streams need them."""
+    count, sources = len(settings.streams), len(settings.sources)
+    if not count:
+        hint = "put one YAML file a source there; etl demo shows one"
+        yield Fact(grade=Grade.PROBLEM, about="config", text=f"no stream in {settings.config}", hint=hint)
+        return
+    told = f"{several(sources, 'source')}, {several(count, 'stream')} in {settings.config}, no unknown key"
+    yield Fact(grade=Grade.OK, about="config", text=told)
+    owners = dict.fromkeys(owner for stream in streams for owner in (stream.source, stream.id))
+    missing = dict.fromkeys(problem for owner in owners for problem in settings.missing.get(owner, ()))
+    for problem in missing:
+        yield _of_problem("secrets", problem)
+    for name, described in settings.variables.items():
+        yield Fact(grade=Grade.OK, about="secrets", text=f"{name} is set ({described})")
+
+
+async def database_fact(url: str, clock: Clock) -> Fact:
+    """Whether the database opens and can be written."""
+    try:
+        health = await examine(url, clock=clock)
+    except EtlError as error:
+        return Fact(grade=Grade.PROBLEM, about="database", text=str(error), hint=error.hint)
+    grade = Grade.WARNING if health.free is not None and health.free < LOW_DISK else Grade.OK
+    return Fact(grade=grade, about="database", text=", ".join(_health_words(health)))
+
+
+def _health_words(health: Health) -> Iterator[str]:
+    yield health.label
+    if not health.version:
+        yield "not there yet: the first sync makes it"
+    else:
+        yield f"version {health.version}"
+        yield "writable"
+    if health.size is not None:
+        yield size(health.size)
+    if health.free is not None:
+        yield f"{size(health.free)} free"
+    if health.version:
+        yield _tables_words(health)
+
+
+def _tables_words(health: Health) -> str:
+    if health.revision is None:
+        return "no state tables yet: the first sync makes them"
+    if health.is_current:
+        return f"state tables of revision {health.revision}"
+    return f"state tables of revision {health.revision}, which the next sync brings up to date"
+
+
+async def source_facts(scout: Scout, streams: Iterable[Stream], notes: Notes) -> AsyncIterator[Fact]:
+    """Ask every source: at most two requests a stream, one after the other."""
+    by_source: dict[str, list[Stream]] = {}
+    for stream in streams:
+        by_source.setdefault(stream.source, []).append(stream)
+    for name, chosen in by_source.items():
+        if any(scout.settings.missing.get(owner) for owner in (name, *(stream.id for stream in chosen))):
+            yield Fact(grade=Grade.WARNING, about=name, text="not asked: a variable it needs is not set")
+            continue
+        source = _impatient(scout.settings.sources[name])
+        async with scout.open_source(source, concurrency=1) as opened:
+            answered = False
+            for stream in chosen:
+                async for fact in _stream_facts(scout, opened, stream, notes, first=not answered):
+                    answered = answered or fact.about == name
+                    yield fact
+
+
+def _impatient(source: Source) -> Source:
+    """Somebody is waiting for the answer; a run has more patience."""
+    return replace(source, limits=replace(source.limits, retries=min(source.limits.retries, _RETRIES)))
+
+
+async def _stream_facts(
+    scout: Scout, opened: OpenedSource, stream: Stream, notes: Notes, *, first: bool
+) -> AsyncIterator[Fact]:
+    sampler = scout.sample(opened, stream)
+    try:
+        taken = await take(sampler, sample_window(stream, scout.clock.now()), 2)
+    except EtlError as error:
+        yield Fact(grade=Grade.PROBLEM, about=stream.id, text=str(error), hint=error.hint, online=True)
+        return
+    if first:
+        yield _access(stream.source, taken.pages[0], notes)
+    yield _of_finding(stream, page_two(stream, taken))
+    if not any(page.facts.count for page in taken.pages):
+        yield Fact(grade=Grade.WARNING, about=stream.id, text="no row came: nothing more can be told", online=True)
+        return
+    for finding in (_rejects(taken.pages), key_finding(stream, taken), order_finding(stream, taken)):
+        if finding is not None:
+            yield _of_finding(stream, finding)
+
+
+def _access(source: str, page: Page, notes: Notes) -> Fact:
+    """The first answer of a source: status, latency, retries, quota, clock."""
+    response = page.response
+    words = [f"{response.status} in {response.seconds:.2f} s"]
+    retried = [event.reason for event in notes.retries if event.stream.startswith(f"{source}.")]
+    if retried:
+        words.append(f"{several(len(retried), 'failed try')} before ({', '.join(dict.fromkeys(retried))})")
+    quota = notes.quotas.get(source)
+    low = False
+    if quota is not None:
+        words.append(f"quota {quota.remaining:,}" + (f" of {quota.limit:,}" if quota.limit else " left"))
+        low = quota.limit is not None and quota.remaining < quota.limit * LOW_QUOTA
+    skew = _skew(page)
+    if skew is not None:
+        words.append(f"clock skew {abs(skew):.1f} s")
+    words += [warned.message for warned in notes.warnings if warned.stream == source]
+    skewed = skew is not None and abs(skew) > SKEW.total_seconds()
+    hints = (
+        *(("set this machine's clock, or tell the API's owner",) if skewed else ()),
+        *(("the quota is nearly used up",) if low else ()),
+    )
+    grade = Grade.WARNING if hints or retried or len(words) and _unsafe(source, notes) else Grade.OK
+    return Fact(grade=grade, about=source, text=", ".join(words), hint="; ".join(hints), online=True)
+
+
+def _unsafe(source: str, notes: Notes) -> bool:
+    return any(warned.stream == source for warned in notes.warnings)
+
+
+def _skew(page: Page) -> float | None:
+    """Seconds that the server's clock is ahead of ours; its `Date` has whole seconds, so half of one is added."""
+    response = page.response
+    if response.served_at is None:
+        return None
+    middle = response.started_at + timedelta(seconds=response.seconds / 2)
+    ahead = (response.served_at - middle).total_seconds() + 0.5
+    return 0.0 if abs(ahead) <= 0.5 else ahead
+
+
+def _rejects(pages: Iterable[Page]) -> Finding | None:
+    rejects = [reject for page in pages for reject in page.rejects]
+    if not rejects:
+        return None
+    first = rejects[0]
+    where = f" at {first.path}" if first.path else ""
+    return Finding(
+        grade="warning",
+        text=f"{several(len(rejects), 'item')} would be rejected: {first.reason}{where}",
+        hint=f"`etl preview` shows them; `columns:` declares types",
+    )
+
+
+def _of_finding(stream: Stream, finding: Finding) -> Fact:
+    return Fact(grade=Grade(finding.grade), about=stream.id, text=finding.text, hint=finding.hint, online=True)
+
+
+def _of_problem(about: str, problem: Problem) -> Fact:
+    place = f"{problem.file}:{problem.line}:{problem.column}" if problem.line else problem.file
+    path = f"{problem.path}: " if problem.path else ""
+    return Fact(grade=Grade.PROBLEM, about=about, text=f"{path}{problem.message}, {place}", hint=problem.hint)
+
+
+def chosen(settings: Settings, selectors: tuple[str, ...]) -> tuple[Stream, ...]:
+    """The selected streams; none where nothing is configured, which is a fact of its own."""
+    return select(settings.streams, selectors) if settings.streams else ()

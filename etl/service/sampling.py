@@ -1,0 +1,220 @@
+"""The first pages of a stream, and what they show: whether the paging turns pages, the key is one, the order holds.
+
+Easy to get wrong: two pages of a numbered list are named by the first one, so the request after the second stands in
+what the first one left over; and text is sorted by rules that only the server knows, so its order is never judged.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import chain, pairwise
+from typing import Any
+
+from etl.errors import EtlError
+from etl.listeners.figures import several
+from etl.model.instants import to_micros
+from etl.model.page import Page, PageRequest
+from etl.model.stream import PagesKind, ProofMode, Stream
+from etl.model.window import Window
+from etl.service.app import Sampler
+from etl.service.planning import plan_sync
+
+_DIGEST = 8
+_ORDERED = (int, float, Decimal, date, datetime)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """Pages in the order in which they were asked for. `next` is what would be asked for after them.
+
+    `end` is the error that kept the next page from coming; the pages before it stand.
+    """
+
+    pages: tuple[Page, ...]
+    next: PageRequest | None = None
+    end: EtlError | None = None
+
+
+def sample_window(stream: Stream, now: datetime) -> Window:
+    """What a first run would read; of several slices the newest whole one, where the rows most likely are."""
+    windows = plan_sync(stream, None, full=False, now=now).windows
+    return windows[-2:][0]
+
+
+async def take(sampler: Sampler, window: Window, most: int) -> Taken:
+    """Fetch at most `most` pages of a window, one at a time. Raises what the first page raises."""
+    rest: deque[Iterator[PageRequest]] = deque([iter((sampler.pages.first(window),))])
+    pages: list[Page] = []
+    end: EtlError | None = None
+    request = _pop(rest)
+    while request is not None and len(pages) < most and end is None:
+        try:
+            page = await sampler.fetch(request)
+            pages.append(page)
+            rest.append(iter(sampler.pages.following(request, page.facts)))
+            request = _pop(rest)
+        except EtlError as error:
+            if not pages:
+                raise
+            end = error
+    again = tuple(map(sampler.again, pages))
+    return Taken(pages=again, next=None if end is not None else request, end=end)
+
+
+def _pop(rest: deque[Iterator[PageRequest]]) -> PageRequest | None:
+    while rest:
+        request = next(rest[0], None)
+        if request is not None:
+            return request
+        rest.popleft()
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing the sample shows. `grade` is `ok`, `warning` or `problem`."""
+
+    grade: str
+    text: str
+    hint: str = ""
+
+
+def page_two(stream: Stream, taken: Taken) -> Finding:
+    """Whether the second page brought rows that the first one did not: the proof that the paging is right."""
+    first = taken.pages[0]
+    if len(taken.pages) < 2:
+        if taken.end is not None:
+            return Finding(grade="problem", text=f"page 2: {taken.end}", hint=taken.end.hint)
+        return _one_page(first)
+    second = taken.pages[1]
+    if not second.facts.count:
+        return Finding(grade="ok", text=f"page 2 is empty: the list ends after {several(first.facts.count, 'row')}")
+    shared, fresh = _shared(first, second)
+    if not fresh:
+        return Finding(
+            grade="problem",
+            text=f"page 2 ({second.request.position[:60]}) holds the rows of page 1 again",
+            hint="compare the parameter that turns the page with the API's documentation",
+        )
+    told = f"page 2 brings {several(fresh, 'new row')}, {shared:,} repeated"
+    if shared > _expected_overlap(stream):
+        return Finding(
+            grade="warning",
+            text=f"{told}: the list moved, or its order is not stable",
+            hint="sort by a unique field that never changes",
+        )
+    return Finding(grade="ok", text=f"{told}: paging proven")
+
+
+def _one_page(page: Page) -> Finding:
+    count, total = page.facts.count, page.facts.total_rows
+    if total is not None and total > count:
+        return Finding(
+            grade="problem",
+            text=f"the API tells {total:,} rows, page 1 brought {count:,}, and nothing names page 2",
+            hint="look at `pages`",
+        )
+    return Finding(grade="ok", text=f"one page holds all {several(count, 'row')}")
+
+
+def _shared(first: Page, second: Page) -> tuple[int, int]:
+    """How many keys of the second page the first one held already, and how many are new."""
+    if not second.facts.key_digests:
+        same = bool(second.facts.digest) and first.facts.digest == second.facts.digest
+        return (second.facts.count, 0) if same else (0, second.facts.count)
+    old, new = set(_digests(first)), set(_digests(second))
+    return len(new & old), len(new - old)
+
+
+def _expected_overlap(stream: Stream) -> int:
+    return 1 if stream.proof is ProofMode.COVERAGE or stream.pages.inclusive else 0
+
+
+def _digests(page: Page) -> list[bytes]:
+    packed = page.facts.key_digests
+    return [packed[at : at + _DIGEST] for at in range(0, len(packed), _DIGEST)]
+
+
+def key_finding(stream: Stream, taken: Taken) -> Finding | None:
+    """Whether the declared key tells the rows of each page apart; None without a key or without a row."""
+    pages = [_digests(page) for page in taken.pages]
+    count = sum(map(len, pages))
+    if not stream.key or not count:
+        return None
+    name = ", ".join(".".join(path) for path in stream.key)
+    twice = count - sum(len(set(page)) for page in pages)
+    if twice:
+        return Finding(
+            grade="problem",
+            text=f"key {name} is not unique: {several(twice, 'row')} of {count:,} share it with another",
+            hint="one row per key is kept; declare a key that is unique, such as [id, version]",
+        )
+    return Finding(grade="ok", text=f"key {name} is unique in {several(count, 'row')}")
+
+
+def order_finding(stream: Stream, taken: Taken) -> Finding:
+    """The declared order against the sample; where none is declared, the one that was seen."""
+    numbered = stream.pages.kind in (PagesKind.NUMBER, PagesKind.OFFSET)
+    if stream.order is None:
+        return _undeclared(stream, taken, numbered)
+    by = ", ".join(".".join(path) for path in stream.order.by)
+    broken = next((page.facts.order_broken for page in taken.pages if page.facts.order_broken), "")
+    if broken:
+        return Finding(
+            grade="problem",
+            text=f"the declared order by {by} does not hold: {broken}",
+            hint="ask the API to sort, or take `order` out: a run would lose its proof",
+        )
+    if stream.proof is not ProofMode.CHECKS:
+        return Finding(grade="ok", text=f"order by {by} holds; a run can be verified ({stream.proof})")
+    if numbered and not stream.order.unique:
+        return Finding(
+            grade="warning",
+            text=f"sorted by {by}, which is not declared unique: a numbered list in that order cannot be verified",
+            hint="sort by a unique field that never changes, and declare order: {by: id, unique: true, immutable: true}",
+        )
+    return Finding(grade="ok", text=f"order by {by} holds; a run can be consistent at best")
+
+
+def _undeclared(stream: Stream, taken: Taken, numbered: bool) -> Finding:
+    key = _direction([[_single(values) for values in page.block.keys] for page in taken.pages])
+    if key and len(stream.key) == 1:
+        name = ".".join(stream.key[0])
+        way = "" if key == "ascending" else ", direction: desc"
+        return Finding(
+            grade="ok",
+            text=f"no order declared, {name} {key} seen: a run can be consistent at best",
+            hint=f"if the API promises it: order: {{by: {name}, unique: true, immutable: true{way}}}",
+        )
+    cursor = _direction([page.block.cursors for page in taken.pages])
+    if cursor and stream.incremental is not None and numbered:
+        return Finding(
+            grade="warning",
+            text=f"sorted by {'.'.join(stream.incremental.field)}, which is not unique: "
+            "a numbered list in that order cannot be verified",
+            hint="ask the API to sort by a unique field that never changes",
+        )
+    return Finding(grade="ok", text="no order declared: a run can be consistent at best")
+
+
+def _single(values: Sequence[Any]) -> object:
+    return values[0] if len(values) == 1 else None
+
+
+def _direction(pages: Sequence[Sequence[object]]) -> str:
+    """`ascending` or `descending` where every page of at least two different values is so, else empty."""
+    values = list(chain.from_iterable(pages))
+    if len(set(values)) < 2 or not all(isinstance(value, _ORDERED) for value in values):
+        return ""
+    pairs = [pair for page in pages for pair in pairwise(map(_number, page))]
+    if all(low <= high for low, high in pairs):
+        return "ascending"
+    return "descending" if all(low >= high for low, high in pairs) else ""
+
+
+def _number(value: object) -> Any:
+    return to_micros(value) if isinstance(value, datetime) else value
