@@ -30,6 +30,9 @@ fix: $(VENV)/.dev    ## format, and repair what the linter can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+bench: $(VENV)/.dev  ## measure the speed beside a hand-written floor, in a few minutes
+	@$(BIN)/python -m benchmarks
+
 $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV)
 
@@ -44,4 +47,4 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@ $(VENV)/.run
 
 clean:          ## remove the environment and every generated file
-	rm -rf $(VENV) build dist demo data .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .bench build dist demo data .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -34,6 +34,7 @@ class Scenario:
     limit_s: float = 600.0
 
 
+PEERS = ("floor", "ours", "dlt", "dlt-expert")
 QUICK = (
     Scenario(title="10 pages: what starting costs", pages=10),
     Scenario(title="1,000 pages, then again unchanged", pages=1000, loads=2),
@@ -43,14 +44,18 @@ FULL = (
     *QUICK,
     Scenario(title="10,000 pages", pages=10_000),
     Scenario(title="200 pages of 1,000 items, 20 ms latency", pages=200, size=1000, latency_ms=20),
-    Scenario(title="dlt: 10 pages", pages=10, contestants=("floor", "ours", "dlt", "dlt-expert")),
-    Scenario(title="dlt: 1,000 pages", pages=1000, contestants=("floor", "ours", "dlt", "dlt-expert")),
-    Scenario(
-        title="dlt: 200 pages, then again unchanged", pages=200, loads=2, contestants=("ours", "dlt", "dlt-expert")
-    ),
-    Scenario(title="dlt: 1,000 pages, 50 ms", pages=1000, latency_ms=50, contestants=("ours", "dlt", "dlt-expert")),
+    Scenario(title="dlt: 10 pages", pages=10, contestants=PEERS),
+    Scenario(title="dlt: 1,000 pages", pages=1000, contestants=PEERS),
+    Scenario(title="dlt: 200 pages, then again unchanged", pages=200, loads=2, contestants=PEERS),
+    Scenario(title="dlt: 1,000 pages, 50 ms latency", pages=1000, latency_ms=50, contestants=PEERS),
 )
 PLANS = {"quick": QUICK, "full": FULL}
+
+
+HEADINGS = (
+    "contestant", "load", "wall s", "min–max", "x floor", "CPU s", "CPU ms a page", "DB CPU s", "peak MB", "requests",
+    "in flight", "rows",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -63,10 +68,10 @@ class Line:
     taken: list[Taken]
 
     def median(self, what: str) -> float:
-        return statistics.median(getattr(each, what) for each in self.taken)
+        return float(statistics.median(getattr(each, what) for each in self.taken))
 
 
-def run(scenario: Scenario, kind: str, database: Database, api: str, only: Sequence[str], rounds: int) -> list[Line]:
+def run(scenario: Scenario, kind: str, database: Database, api: str, *, only: Sequence[str], rounds: int) -> list[Line]:
     """The contestants in turn, round by round, so that a slow minute of the machine hits all of them."""
     total = scenario.pages * scenario.size
     ask(f"{api}/control?total={total}&size={scenario.size}&latency_ms={scenario.latency_ms}")
@@ -112,9 +117,7 @@ def _loads(
 def report(scenario: Scenario, kind: str, lines: Sequence[Line]) -> None:
     """One table; `x floor` is the ratio of medians within it."""
     print(f"\n### {scenario.title}, {kind}\n")
-    print(
-        "| contestant | load | wall s | min–max | x floor | CPU s | CPU ms a page | DB CPU s | peak MB | requests | in flight | rows |"
-    )
+    print(f"| {' | '.join(HEADINGS)} |")
     print("|---|---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     floors = {line.load: line.median("wall_s") for line in lines if line.name == "floor"}
     for line in lines:
@@ -161,7 +164,7 @@ def main() -> None:
             chosen = replace(scenario, pages=given.pages or scenario.pages)
             for kind, database in databases.items():
                 if given.database in (None, kind) and kind in scenario.databases:
-                    report(chosen, kind, run(chosen, kind, database, api, given.only, given.rounds))
+                    report(chosen, kind, run(chosen, kind, database, api, only=given.only, rounds=given.rounds))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ import json
 import random
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from urllib.parse import parse_qsl, urlsplit
 
 SEED = 20_260_101
@@ -80,11 +82,7 @@ class Shelf:
         self.total, self.size, self.answers = total, size, []
         pages, left = -(-total // size), items(total)
         for page in range(pages):
-            part = (
-                ",".join(item for item, _ in zip(left, range(size), strict=False))
-                if page + 1 == pages
-                else ",".join(next(left) for _ in range(size))
-            )
+            part = ",".join(islice(left, size))
             self.answers.append(
                 answer(
                     f'{{"items":[{part}],"page":{page},"pageSize":{size},"totalItems":{total},"totalPages":{pages}}}'
@@ -167,7 +165,5 @@ async def serve(port: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
-    try:
+    with suppress(KeyboardInterrupt):
         asyncio.run(serve(parser.parse_args().port))
-    except KeyboardInterrupt:
-        pass

@@ -1,4 +1,4 @@
-"""Who takes part: the floor, ours, and dlt in an environment of its own. Each is a command that loads the whole list."""
+"""Who takes part: the floor, ours, and dlt in an environment of its own. Each is a command that loads the list."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The floor: the same load by hand, with nothing a product needs. How fast Python can be at all.
 
-No HTTP library (a protocol that knows Content-Length), a fixed schema, no tries, no state, no checks, no proof. Fetching
-and decoding run in the event loop, writing in a thread: `sqlite3.executemany`, or COPY through psycopg.
+No HTTP library (a protocol that knows Content-Length), a fixed schema, no tries, no state, no checks, no proof.
+Fetching and decoding run in the event loop, writing in a thread: `sqlite3.executemany`, or COPY through psycopg.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ async def load(base_url: str, database: str, size: int, connections: int) -> Non
         return pages
 
     async def connect() -> Getter:
-        return (await loop.create_connection(Getter, at.hostname, at.port))[1]
+        return (await loop.create_connection(Getter, at.hostname or "", at.port or 80))[1]
 
     async def work(getter: Getter, left: Iterator[int]) -> None:
         for page in left:

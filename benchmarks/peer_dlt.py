@@ -60,14 +60,14 @@ def by_default() -> Any:
 
 def by_expert() -> Any:
     import orjson
-    import pyarrow
+    import pyarrow as pa
     import requests
 
-    text, double, whole = pyarrow.string(), pyarrow.float64(), pyarrow.int64()
-    schema = pyarrow.schema(
+    text, double, whole = pa.string(), pa.float64(), pa.int64()
+    schema = pa.schema(
         [
             ("id", whole), ("uuid", text), ("name", text), ("email", text), ("price", double), ("quantity", whole),
-            ("active", pyarrow.bool_()), ("created_at", text), ("updated_at", text), ("address__street", text),
+            ("active", pa.bool_()), ("created_at", text), ("updated_at", text), ("address__street", text),
             ("address__city", text), ("address__country", text), ("address__geo__lat", double),
             ("address__geo__lon", double), ("tags", text), ("notes", text), ("status", text), ("score", double),
         ]
@@ -89,7 +89,7 @@ def by_expert() -> Any:
             item |= {f"address__{name}": value for name, value in address.items()}
             item |= {f"address__geo__{name}": value for name, value in geo.items()}
             item["tags"] = orjson.dumps(item["tags"]).decode()
-        return pyarrow.Table.from_pylist(items, schema=schema)
+        return pa.Table.from_pylist(items, schema=schema)
 
     merge: Any = {"disposition": "merge", "strategy": "upsert"} if POSTGRESQL else "merge"
 

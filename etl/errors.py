@@ -15,6 +15,7 @@
     │   ├── DataRefused       5   the data is not what was asked for
     │   │   ├── ContractBroken    a field the frozen contract does not know
     │   │   ├── ExpectationBroken a bound under `expect` or `fail_if`
+    │   │   ├── DeletesRefused    more rows would be marked as deleted than a run may do by itself
     │   │   └── TooLarge          a body, an item or a chain beyond its bound
     │   ├── DatabaseRefused   6   locked, full, gone, or newer than this program
     │   └── LeaseRefused      7   somebody else writes this stream
@@ -164,6 +165,12 @@ class ExpectationBroken(DataRefused):
     """A bound under `expect`, or a condition under `fail_if`, does not hold."""
 
     code = "E-EXPECT"
+
+
+class DeletesRefused(DataRefused):
+    """A reading would take more rows away than it may, or is too odd to be trusted with that."""
+
+    code = "E-DELETES"
 
 
 class TooLarge(DataRefused):

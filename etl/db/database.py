@@ -20,7 +20,7 @@ from etl.db.lane import Lane
 from etl.db.refusals import CommitUnknown, ConnectionLost, is_conflict, is_driver_error, refused
 from etl.ports import Clock
 
-__all__ = ["Database", "Dialect", "open_database"]
+__all__ = ["Database", "Dialect", "open_database", "same_again"]
 
 T = TypeVar("T")
 _CONFLICTS = 5
@@ -85,8 +85,8 @@ class Database:
 
         Deadlocks and failed serializations are repeated up to 5 times, lost connections up to 7 times (about a
         minute: a server restarts in that time), with growing, jittered pauses. When a COMMIT's outcome is unknown,
-        `settled` is asked in a transaction of its own: True means that it is stored. Without `settled`,
-        CommitUnknown is raised.
+        `settled` is asked in a transaction of its own: True means that it is stored, False that `work` is to be done
+        again (`same_again` says so at once). Without `settled`, CommitUnknown is raised.
         """
         for attempt in range(_LOSSES + 1):
             done: list[T] = []
@@ -154,6 +154,11 @@ class Database:
             if is_driver_error(error):
                 raise refused(error, self.label, committing=True) from error
             raise
+
+
+async def same_again(_connection: AsyncConnection) -> bool:
+    """The `settled` of work that leaves the same behind when it is done twice."""
+    return False
 
 
 @asynccontextmanager

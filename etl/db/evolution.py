@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from etl.db import tables
-from etl.db.database import Database
+from etl.db.database import Database, same_again
 from etl.db.layout import (
     DELETED_AT,
     Stored,
@@ -64,7 +64,7 @@ async def apply_schema(
             await check(connection)
         return await _apply(connection, evolution)
 
-    return await database.transact(work, lane=stream.id)
+    return await database.transact(work, lane=stream.id, settled=same_again)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,7 +64,9 @@ async def examine(url: str, *, clock: Clock, busy_timeout_s: float = BUSY_TIMEOU
 
 
 @asynccontextmanager
-async def open_existing(url: str, *, clock: Clock, busy_timeout_s: float = BUSY_TIMEOUT_S) -> AsyncIterator[Database | None]:
+async def open_existing(
+    url: str, *, clock: Clock, busy_timeout_s: float = BUSY_TIMEOUT_S
+) -> AsyncIterator[Database | None]:
     """The database as it is, to be looked at; None where there is none yet, or none with our state tables.
 
     Raises DatabaseRefused for state tables of another version: what they hold cannot be read.

@@ -251,6 +251,17 @@ coverage = Table(
     Index(None, "stream", "member"),
 )
 
+# Rows that the latest complete reading missed without a proof: missing again, they count as deleted.
+missing = Table(
+    "_etl_missing",
+    metadata,
+    Column("stream", Text, primary_key=True),
+    Column("part", Integer, primary_key=True, autoincrement=False),  # from 0
+    Column("ordinal", BigInteger, nullable=False),  # the first run of that reading
+    Column("fingerprint", Text, nullable=False),
+    Column("digests", LargeBinary, nullable=False),  # sorted key digests, 8 bytes each
+)
+
 leases = Table(
     "_etl_leases",
     metadata,

@@ -5,7 +5,13 @@ easy to get wrong here: credentials go to the origin of `base_url` and nowhere e
 own framing says so; and every wait has an end.
 """
 
-from etl.extract.client import SourceClient, open_source
-from etl.extract.pagination import strategy
+import sys
+
+# httpx imports a command line of its own, with click, rich and pygments, wherever those are installed. It does without
+# when the import fails, and a start of this program is a twentieth shorter.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # None is how Python spells "not importable"
+
+from etl.extract.client import SourceClient, open_source  # noqa: E402 - after the line above
+from etl.extract.pagination import strategy  # noqa: E402
 
 __all__ = ["SourceClient", "open_source", "strategy"]

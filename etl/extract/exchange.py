@@ -6,7 +6,7 @@ Redirects are followed here and not by a library: each step asks anew where cred
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -88,9 +88,7 @@ class Exchange:
         wiring = self._wiring
         own = wiring.origins.is_own(outgoing.url)
         url, query = self.address(outgoing.url), wiring.signer.masked_query if own else ""
-        given = (*outgoing.headers, *wiring.signer.masked_headers) if own else ()
-        names = {name.lower() for name, _ in given}
-        headers = [*(pair for name, pair in _DEFAULT_HEADERS.items() if name not in names), *given]
+        headers = _with_defaults((*outgoing.headers, *wiring.signer.masked_headers) if own else ())
         return SpelledRequest(
             method=outgoing.method,
             url=f"{url}{'&' if '?' in url else '?'}{query}" if query else url,
@@ -147,7 +145,9 @@ class Exchange:
             )
         except (httpx.InvalidURL, ValueError):
             raise SourceFailed(
-                f"{self._label(outgoing)} cannot be sent", why="it holds signs that no URL and no header may hold"
+                f"{self._label(outgoing)} cannot be sent",
+                why="it holds signs that no URL and no header may hold",
+                hint="does a secret end with a line break?",
             ) from None
         try:
             return await wiring.transport.handle_async_request(request)
@@ -217,9 +217,7 @@ class Exchange:
 
         Raises ValueError for a value that would forge another header.
         """
-        given = () if own is None else (*own, *self._wiring.signer.headers)
-        names = {name.lower() for name, _ in given}
-        headers = [*(pair for name, pair in _DEFAULT_HEADERS.items() if name not in names), *given]
+        headers = _with_defaults(() if own is None else (*own, *self._wiring.signer.headers))
         if any(sign in text for pair in headers for text in pair for sign in "\r\n\0"):
             raise ValueError("a line break in a header")
         return httpx.Headers([(name.encode(), value.encode()) for name, value in headers])
@@ -253,3 +251,8 @@ class Exchange:
     def _excerpt(self, body: bytes) -> str:
         text = body[: 4 * _EXCERPT].decode("utf-8", "replace")
         return self._wiring.redactor(" ".join(text.split()))[:_EXCERPT]
+
+
+def _with_defaults(given: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+    names = {name.lower() for name, _ in given}
+    return [*(pair for name, pair in _DEFAULT_HEADERS.items() if name not in names), *given]

@@ -23,6 +23,7 @@ _CAP_S: Final = 60.0
 _PASSING: Final = frozenset({408, 425})
 _EPOCH_FROM: Final = 1_000_000_000
 _EPOCH_MS_FROM: Final = 1_000_000_000_000
+_POLICY = re.compile(r";\s*r\s*=")
 _DRAFT = re.compile(r"\b(?P<name>limit|remaining|reset|r|t)\s*=\s*(?P<value>\d{1,15})\b")
 
 
@@ -84,13 +85,20 @@ def quota_of(headers: Mapping[str, str], now: datetime) -> Quota | None:
                 limit=_whole(headers.get(prefix + "limit")),
                 reset_s=_until(_number(headers.get(prefix + "reset")), headers, now),
             )
-    if "ratelimit" in headers:
-        told = {found["name"]: int(found["value"]) for found in _DRAFT.finditer(headers["ratelimit"])}
-        left = told.get("remaining", told.get("r"))
-        if left is not None:
-            reset = told.get("reset", told.get("t"))
-            return Quota(remaining=left, limit=told.get("limit"), reset_s=None if reset is None else float(reset))
-    return None
+    return _draft_quota(headers["ratelimit"]) if "ratelimit" in headers else None
+
+
+def _draft_quota(text: str) -> Quota | None:
+    """Of several policies (`"burst";r=0;t=1, "daily";r=500;t=3600`) the one that is nearest to its end."""
+    policies = text.split(",") if _POLICY.search(text) else [text]
+    told = [{found["name"]: int(found["value"]) for found in _DRAFT.finditer(policy)} for policy in policies]
+    quotas = [
+        Quota(remaining=left, limit=members.get("limit"), reset_s=None if reset is None else float(reset))
+        for members in told
+        if (left := members.get("remaining", members.get("r"))) is not None
+        for reset in (members.get("reset", members.get("t")),)
+    ]
+    return min(quotas, key=lambda quota: quota.remaining, default=None)
 
 
 def refusal(label: str, status: int, headers: Mapping[str, str], excerpt: str, now: datetime) -> EtlError:

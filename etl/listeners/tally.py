@@ -57,7 +57,10 @@ class Rate:
 
 @dataclass(slots=True)
 class StreamTally:
-    """One stream while it is read. `rows` are items of answered pages, `counts` those that are committed."""
+    """One stream while it is read. `rows` are items of answered pages, `counts` those that are committed.
+
+    Pages that a proof reads again are not counted, lest the bar pass its end.
+    """
 
     stream: str
     began_s: float = 0.0
@@ -123,8 +126,9 @@ class Tally:
     @see.register
     def _(self, event: PageFetched, now_s: float) -> None:
         stream = self.stream(event.stream, now_s)
-        stream.pages += 1
-        stream.rows += event.items
+        if not event.again:
+            stream.pages += 1
+            stream.rows += event.items
         stream.position = event.position
         stream.speed.add(1, now_s)
         self.pages.add(1, now_s)

@@ -41,7 +41,7 @@ class StreamPlanned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageFetched:
-    """A page was answered and decoded; it waits for its commit."""
+    """A page was answered and decoded; it waits for its commit. `again` says that it was read before, for a proof."""
 
     stream: str
     position: str
@@ -50,6 +50,7 @@ class PageFetched:
     seconds: float
     in_flight: int
     limit: int
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

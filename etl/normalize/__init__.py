@@ -7,5 +7,6 @@ isolates rejects. Easy to get wrong: both have to give the same values, and so t
 """
 
 from etl.normalize.decoder import StreamDecoder
+from etl.normalize.observed import digest_of_key
 
-__all__ = ["StreamDecoder"]
+__all__ = ["StreamDecoder", "digest_of_key"]

@@ -25,6 +25,7 @@ from etl.normalize.fields import Fields, Path
 from etl.normalize.layout import Layout, encode
 from etl.normalize.literals import ZonedInstant
 from etl.normalize.naming import is_compilable
+from etl.normalize.storage import sqlite_instant
 
 _NULL: Final = Raw(b"null")
 # Whole literals from 2**53 on may not be exact as doubles; the careful route looks at them.
@@ -79,7 +80,7 @@ class Compiled:
         self._strict = contract is not Contract.IGNORE
         self._scope: dict[str, Any] = {
             "B": _BOOLEANS, "UTC": UTC, "blake2b": blake2b, "encode": encode, "Named": layout.hash_type,
-            "NeedsCare": NeedsCare, "read_cursor": layout.read_cursor,
+            "NeedsCare": NeedsCare, "read_cursor": layout.read_cursor, "sqlite_instant": sqlite_instant,
         }  # fmt: skip
         self._lines: list[str] = []
         self._values = ["None"] * len(layout.schema.columns)
@@ -232,7 +233,7 @@ class Compiled:
         if type_ is ColumnType.BOOLEAN:
             return f"B[{value}]"
         if type_ is ColumnType.TIMESTAMP:
-            return f'None if {value} is None else {value}.isoformat(" ", "microseconds")[:26]'
+            return f"None if {value} is None else sqlite_instant({value})"
         if type_ in (ColumnType.NUMERIC, ColumnType.DATE):
             self._scope[f"store{place}"] = self._layout.stores[place]
             return f"None if {value} is None else store{place}({value})"

@@ -42,7 +42,8 @@ class Listing:
         if found is None or found == b"null":
             raise MalformedPage(
                 f"the answer has no records at {self._records.path.path or '@'!r}",
-                why=f"it begins with {document.body[:120].decode(errors='replace')}",
+                why=f"it begins with {' '.join(document.body[:200].decode(errors='replace').split())[:120]}",
+                hint="compare `records` with a real answer",
                 reason="records-missing",
             )
         match self._records.kind:

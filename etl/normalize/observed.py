@@ -11,6 +11,7 @@ from typing import Any
 from etl.model.instants import Cursor
 from etl.model.page import Row
 from etl.model.window import Window
+from etl.normalize.layout import key_text
 
 
 def key_facts(texts: Sequence[bytes | None], body: bytes, *, has_key: bool) -> dict[str, Any]:
@@ -31,6 +32,11 @@ def key_facts(texts: Sequence[bytes | None], body: bytes, *, has_key: bool) -> d
 def key_digest(text: bytes) -> bytes:
     """8 bytes for a canonical key; the ledger keeps them until the reading is closed."""
     return blake2b(text, digest_size=8).digest()
+
+
+def digest_of_key(key: Row) -> bytes:
+    """The digest of a stored key: the same as of the item it came from."""
+    return key_digest(key_text(key))
 
 
 def cursor_facts(cursors: Sequence[Cursor | None], window: Window, upper_bound: Cursor | None) -> dict[str, Any]:

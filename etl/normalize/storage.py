@@ -11,6 +11,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final, Literal
 
+import msgspec
+
 from etl.model.instants import Cursor, CursorFormat, CursorKind, iso, to_micros
 from etl.model.schema import ColumnType
 from etl.normalize.literals import INT64
@@ -18,6 +20,9 @@ from etl.normalize.literals import INT64
 Dialect = Literal["sqlite", "postgresql"]
 Store = Callable[[Any], object]
 """Takes a value other than None."""
+
+_encode: Final = msgspec.json.Encoder().encode
+_WHOLE_SECONDS: Final = len('"2026-01-02T03:04:05Z"')
 
 
 def store(type_: ColumnType, dialect: Dialect) -> Store:
@@ -27,7 +32,10 @@ def store(type_: ColumnType, dialect: Dialect) -> Store:
 
 def sqlite_instant(instant: datetime) -> str:
     """`2026-01-02 03:04:05.000006`, 26 characters; the instant must be in UTC."""
-    return instant.isoformat(" ", "microseconds")[:26]
+    text = str(_encode(instant), "ascii")  # a tenth of what `isoformat` takes
+    if len(text) == _WHOLE_SECONDS:
+        return f"{text[1:11]} {text[12:20]}.000000"
+    return f"{text[1:11]} {text[12:27]}"
 
 
 def cursor_reader(wanted: CursorFormat) -> Callable[[Any], Cursor]:

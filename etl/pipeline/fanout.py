@@ -167,6 +167,7 @@ class Fanout:
             reading.first_response = replace(page.response, body=b"")
             self._rooms.first_answer(page.response)
         reading.future_rows += page.facts.future_rows
+        reading.order_broken = reading.order_broken or page.facts.order_broken
         if page.facts.total_rows is not None:
             reading.total_rows = page.facts.total_rows
         self._rooms.listener(
@@ -178,6 +179,7 @@ class Fanout:
                 seconds=page.response.seconds,
                 in_flight=limiter.in_flight,
                 limit=limiter.limit,
+                again=page.request.attempt > 0,
             )
         )
 

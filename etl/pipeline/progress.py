@@ -38,6 +38,8 @@ class Reading:
     first_response: Response | None = None
     total_rows: int | None = None
     future_rows: int = 0
+    order_broken: str = ""
+    """Where a page contradicted the declared order, in one line; nothing is inferred from such a reading."""
     stopped: bool = False
     partial: bool = False
 

@@ -11,6 +11,8 @@ from etl.runs.history import History
 from etl.runs.lease import LeaseKeeper, StreamLease
 from etl.runs.ledger import StreamLedger
 from etl.runs.store import Ending, Finished, OpenGeneration, RunStore, StreamRun
+from etl.runs.stream_run import Removal
+from etl.runs.sweep import Missing, Sweep, allowed
 from etl.runs.watermark import Watermark, Watermarks, WatermarkStep, advance, next_since
 
 __all__ = [
@@ -23,16 +25,20 @@ __all__ = [
     "History",
     "Interval",
     "LeaseKeeper",
+    "Missing",
     "OpenGeneration",
+    "Removal",
     "RunStore",
     "Slice",
     "StreamLease",
     "StreamLedger",
     "StreamRun",
+    "Sweep",
     "Tick",
     "Watermark",
     "WatermarkStep",
     "Watermarks",
     "advance",
+    "allowed",
     "next_since",
 ]

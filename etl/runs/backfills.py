@@ -117,7 +117,11 @@ class Backfills:
             ]
             await connection.execute(insert(state.slices), slices)
 
-        await self._database.transact(work)
+        async def is_stored(connection: AsyncConnection) -> bool:
+            query = select(state.backfills.c.backfill_id).where(state.backfills.c.backfill_id == plan.backfill_id)
+            return (await connection.execute(query)).first() is not None
+
+        await self._database.transact(work, settled=is_stored)
         return plan
 
     async def find(self, backfill_id: str) -> Backfill:
@@ -167,12 +171,13 @@ class Backfills:
         rows: int = 0,
     ) -> None:
         """Note what became of a slice; every call that ends one counts as an attempt."""
-        table = state.slices
+        table, now = state.slices, self._clock.now()
+        this = (table.c.backfill_id == plan.backfill_id, table.c.number == number)
 
         async def work(connection: AsyncConnection) -> None:
             await connection.execute(
                 update(table)
-                .where(table.c.backfill_id == plan.backfill_id, table.c.number == number)
+                .where(*this)
                 .values(
                     status=status.value,
                     verdict=None if verdict is None else verdict.value,
@@ -180,11 +185,15 @@ class Backfills:
                     ordinal=ordinal,
                     rows=rows,
                     attempts=table.c.attempts + (0 if status is RunStatus.RUNNING else 1),
-                    updated_at=self._clock.now(),
+                    updated_at=now,
                 )
             )
 
-        await self._database.transact(work)
+        async def is_stored(connection: AsyncConnection) -> bool:
+            query = select(table.c.number).where(*this, table.c.updated_at == now, table.c.status == status.value)
+            return (await connection.execute(query)).first() is not None
+
+        await self._database.transact(work, settled=is_stored)
 
     async def remaining(self, plan: Backfill) -> int:
         """How many slices are not done."""

@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from etl.db import state
-from etl.db.database import Database
+from etl.db.database import Database, same_again
 from etl.db.inserts import insert_into
 from etl.model.stream import Stream
 from etl.ports import Clock
@@ -56,7 +56,7 @@ class Catalog:
                 await connection.execute(told.on_conflict_do_update(index_elements=["stream"], set_=same))
 
         if rows:
-            await self._database.transact(work)
+            await self._database.transact(work, settled=same_again)
 
     async def ticks(self) -> Mapping[str, Tick]:
         """By stream, for every stream that was ever seen."""
@@ -79,4 +79,4 @@ class Catalog:
                 .values(last_scheduled_at=at, next_due_at=next_due_at)
             )
 
-        await self._database.transact(work)
+        await self._database.transact(work, settled=same_again)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from array import array
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
@@ -53,15 +54,28 @@ class DigestCount:
         """How many different digests were added."""
         if self._file is None:
             return len(self._seen)
+        return sum(map(len, self._each_bucket()))
+
+    def without(self, other: DigestCount) -> array[int]:
+        """The different digests that were added here and not to `other`, sorted."""
+        if self._file is None and other._file is None:
+            return array("Q", sorted(self._seen - other._seen))
+        found: array[int] = array("Q")
+        for mine, theirs in zip(self._each_bucket(), other._each_bucket(), strict=True):
+            found.extend(mine - theirs)
+        return array("Q", sorted(found))
+
+    def _each_bucket(self) -> Iterator[set[int]]:
+        if self._file is None:
+            self._spill()
         self._flush()
-        total = 0
+        assert self._file is not None  # `_spill` made it
         for chunks in self._chunks:
             seen: set[int] = set()
             for offset, size in chunks:
                 self._file.seek(offset)
                 seen.update(memoryview(self._file.read(size)).cast("Q"))
-            total += len(seen)
-        return total
+            yield seen
 
     def _spill(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(max_size=4 * self._in_memory * _BYTES)  # noqa: SIM115 - __exit__ closes

@@ -75,10 +75,11 @@ class StreamLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamStatus:
-    """A stream as `etl status` shows it: its latest run, and when one last succeeded."""
+    """A stream as `etl status` shows it: its latest run; when one last succeeded, and how many rows that fetched."""
 
     last: StreamLine
     last_success_at: datetime | None
+    rows: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,9 +162,25 @@ class History:
             .group_by(streams.c.stream)
         )
         async with self._database.read() as connection:
-            query = select(streams.c.stream, streams.c.finished_at).where(streams.c.ordinal.in_(successes))
-            ended = {row.stream: row.finished_at for row in await connection.execute(query)}
-        return {line.stream: StreamStatus(last=line, last_success_at=ended.get(line.stream)) for line in lines}
+            query = select(streams.c.stream, streams.c.finished_at, streams.c.fetched)
+            found = await connection.execute(query.where(streams.c.ordinal.in_(successes)))
+            ended = {row.stream: (row.finished_at, row.fetched) for row in found}
+        return {
+            line.stream: StreamStatus(
+                last=line,
+                last_success_at=ended.get(line.stream, (None, None))[0],
+                rows=ended.get(line.stream, (None, None))[1],
+            )
+            for line in lines
+        }
+
+    async def successes(self, stream: str, *, limit: int = 20) -> tuple[StreamLine, ...]:
+        """The latest runs of a stream that succeeded, newest first."""
+        streams = state.run_streams
+        query = select(*_columns(streams, StreamLine)).where(
+            streams.c.stream == stream, streams.c.status == RunStatus.SUCCEEDED.value
+        )
+        return await self._read(query.order_by(streams.c.ordinal.desc()).limit(limit), StreamLine)
 
     async def rejects(
         self, *, stream: str | None = None, run_id: str | None = None, limit: int = 50, replayed: bool = False

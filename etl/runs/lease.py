@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from etl.db import state
-from etl.db.database import Database
+from etl.db.database import Database, same_again
 from etl.db.inserts import insert_into
 from etl.db.types import Instant
 from etl.errors import DatabaseRefused, LeaseHeld, LeaseLost, UsageError
@@ -98,7 +98,7 @@ class StreamLease:
             )
             return done.rowcount
 
-        if not await self._database.transact(work):
+        if not await self._database.transact(work, settled=same_again):
             raise lost(self.stream)
 
     async def release(self) -> None:
@@ -107,7 +107,7 @@ class StreamLease:
         async def work(connection: AsyncConnection) -> None:
             await release(connection, self.stream, self._token)
 
-        await self._database.transact(work)
+        await self._database.transact(work, settled=same_again)
 
 
 class LeaseKeeper:
@@ -132,7 +132,15 @@ class LeaseKeeper:
             seen = await self._look(connection, stream)
         if seen is not None and not seen.is_free(self._ttl_s):
             raise held(stream, seen)
-        token = await self._database.transact(lambda connection: self._take(connection, stream))
+        holder = uuid.uuid4().hex
+
+        async def is_ours(connection: AsyncConnection) -> bool:
+            found = await self._look(connection, stream)
+            return found is not None and found.holder == holder
+
+        token = await self._database.transact(
+            lambda connection: self._take(connection, stream, holder), settled=is_ours
+        )
         return StreamLease(self._database, self._clock, self._ttl_s, stream, token)
 
     @asynccontextmanager
@@ -145,7 +153,7 @@ class LeaseKeeper:
             with suppress(DatabaseRefused):  # the process ends anyway, and a dead holder is replaced at once
                 await lease.release()
 
-    async def _take(self, connection: AsyncConnection, stream: str) -> int:
+    async def _take(self, connection: AsyncConnection, stream: str, holder: str) -> int:
         dialect = self._database.dialect
         now = database_now(self._database, self._clock)
         leases, beats = state.leases, state.beats
@@ -163,7 +171,7 @@ class LeaseKeeper:
             .where(leases.c.stream == stream, leases.c.token == seen.token)
             .values(
                 token=seen.token + 1,
-                holder=uuid.uuid4().hex,
+                holder=holder,
                 host=here.host,
                 pid=here.pid,
                 process_started=here.started,

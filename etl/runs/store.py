@@ -15,7 +15,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from etl.db import state
-from etl.db.database import Database
+from etl.db.database import Database, same_again
 from etl.model.instants import Cursor, CursorKind
 from etl.model.run import Counts, RunKind, RunStatus, RunTrigger
 from etl.ports import Clock
@@ -25,7 +25,7 @@ from etl.runs.cursors import cursor_text, new_run_id
 from etl.runs.generation import OpenGeneration
 from etl.runs.lease import check_token, release
 from etl.runs.ledger import StreamLedger
-from etl.runs.stream_run import Ending, Finished, StreamRun
+from etl.runs.stream_run import Ending, Finished, Removal, StreamRun
 from etl.runs.watermark import Watermark, advance, load, show, store
 
 __all__ = ["Ending", "Finished", "OpenGeneration", "RunStore", "StreamRun"]
@@ -75,7 +75,7 @@ class RunStore:
                 .values(status=status.value, exit_code=exit_code, seconds=seconds, finished_at=self._clock.now())
             )
 
-        await self._database.transact(work)
+        await self._database.transact(work, settled=same_again)
 
     async def open_generation(self, *, stream: str, kind: RunKind, fingerprint: str) -> OpenGeneration | None:
         """The newest reading of this kind and configuration that began at most 6 h ago and did not end.
@@ -144,7 +144,9 @@ class RunStore:
                 started_at=now,
             )
 
-        return await self._database.transact(work)
+        return await self._database.transact(
+            work, settled=lambda connection: _has_begun(connection, run_id, stream, token)
+        )
 
     async def ledger(self, run: StreamRun) -> StreamLedger:
         """The ledger of a stream's run; a resumed one remembers what its generation has committed."""
@@ -171,15 +173,18 @@ class RunStore:
         async with self._database.read() as connection:
             return await ledger_sums.generation_counts(connection, run.stream, run.generation)
 
-    async def finish_stream(self, run: StreamRun, ending: Ending) -> Finished:
-        """The finalising transaction: token, counters, verdict, watermark, coverage, release of the lease.
+    async def finish_stream(self, run: StreamRun, ending: Ending, removal: Removal | None = None) -> Finished:
+        """The finalising transaction: token, removal, counters, verdict, watermark, coverage, release of the lease.
 
-        All of it or nothing. Raises LeaseLost when a newer holder has the stream.
+        `removal` takes away the rows that the reading did not bring. All of it or nothing.
+        Raises LeaseLost when a newer holder has the stream.
         """
 
         async def work(connection: AsyncConnection) -> Finished:
             await check_token(connection, run.stream, run.token)
             now = self._clock.now()
+            if removal is not None:
+                await removal(connection, now)
             marks = await self._move(connection, run, ending, now)
             if ending.read:
                 await extend(connection, run.stream, run.cursor_kind, ending.read, ordinal=run.ordinal, now=now)
@@ -236,7 +241,7 @@ class RunStore:
                 )
             )
 
-        await self._database.transact(work)
+        await self._database.transact(work, settled=lambda connection: _has_begun(connection, run_id, stream, token=0))
 
     async def _move(
         self, connection: AsyncConnection, run: StreamRun, ending: Ending, now: datetime
@@ -293,6 +298,13 @@ class RunStore:
 async def _exists(connection: AsyncConnection, run_id: str) -> bool:
     runs = state.runs
     return (await connection.execute(select(runs.c.run_id).where(runs.c.run_id == run_id))).first() is not None
+
+
+async def _has_begun(connection: AsyncConnection, run_id: str, stream: str, token: int) -> bool:
+    """Whether the stream has its line in the run, under the token (0: it was skipped)."""
+    table = state.run_streams
+    query = select(table.c.ordinal).where(table.c.run_id == run_id, table.c.stream == stream, table.c.token == token)
+    return (await connection.execute(query)).first() is not None
 
 
 async def _has_ended(connection: AsyncConnection, ordinal: int) -> bool:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from etl.model.instants import Cursor, CursorKind
 from etl.model.run import Counts, RunKind, RunStatus
 from etl.model.verdict import Verdict
 from etl.runs.coverage import Interval
 from etl.runs.watermark import Watermark, WatermarkStep
+
+Removal = Callable[[AsyncConnection, datetime], Awaitable[None]]
+"""Removes rows inside the transaction that claims they are gone; `now` is its instant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

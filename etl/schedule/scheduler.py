@@ -110,8 +110,10 @@ class Scheduler:
             self._turns.cut_off()
             await self._group.__aexit__(kind, error, trace)
 
-    async def wait(self, stop: StopSignal) -> None:
+    async def wait(self, stop: StopSignal) -> bool:
         """Serve until `stop`, then end: no more ticks, the grace for what runs, and cancellation for what remains.
+
+        False when the grace was not enough for a run.
 
         The runs have to watch the same `stop`; the scheduler only waits for them. A tick whose run did not end is not
         reported as acted upon, and so is due again at the next start.
@@ -121,7 +123,7 @@ class Scheduler:
             await stop.wait()
             pulse.cancel()
         self._clockwork.pause()
-        await self._turns.drain(self._grace_s)
+        return await self._turns.drain(self._grace_s)
 
     @property
     def running(self) -> tuple[str, ...]:

@@ -84,16 +84,21 @@ class Turns:
         turn.task.add_done_callback(lambda _: self._turns.pop(job.stream_id, None))
         return True
 
-    async def drain(self, grace_s: float) -> None:
-        """Drop who waits, let who runs end within `grace_s` seconds, cut off the rest, and wait for all of them."""
+    async def drain(self, grace_s: float) -> bool:
+        """Drop who waits, let who runs end within `grace_s` seconds, cut off the rest, and wait for all of them.
+
+        False when somebody had to be cut off.
+        """
         self._cancel(lambda turn: not turn.is_running)
         pending = {turn.task for turn in self._turns.values() if turn.task is not None} | self._reports
-        if pending:
-            _, late = await asyncio.wait(pending, timeout=grace_s)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late)
+        if not pending:
+            return True
+        _, late = await asyncio.wait(pending, timeout=grace_s)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+        return not late
 
     def cut_off(self) -> None:
         """Cancel everything at once."""

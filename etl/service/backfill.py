@@ -22,6 +22,7 @@ from etl.runs import Backfill, Backfills, Catalog, Slice
 from etl.runs.backfills import Only
 from etl.runs.watermark import show
 from etl.service.app import App
+from etl.service.cut_off import recorded
 from etl.service.planning import read_bound, slice_bounds
 from etl.service.stream_run import Job, run_stream
 from etl.service.sync import end_run
@@ -117,7 +118,7 @@ async def _run(app: App, plan: Backfill, stream: Stream, wanted: Sequence[Slice]
         )
     )
     results: list[StreamResult] = []
-    async with app.open_source(app.settings.sources[stream.source]) as opened:
+    async with recorded(app, run_id, stop), app.open_source(app.settings.sources[stream.source]) as opened:
         for one in wanted:
             if stop.requested:
                 break
@@ -168,20 +169,21 @@ def _merged(stream: Stream, results: Sequence[StreamResult], wanted: int, remain
         status = RunStatus.INTERRUPTED if wanted else RunStatus.SUCCEEDED
         return StreamResult(stream=stream.id, status=status, exit_code=0, verdict=None, reason=reason)
     bad = next((result for result in results if result.status is not RunStatus.SUCCEEDED), None)
-    verdicts = [result.verdict for result in results if result.verdict is not None]
     done = sum(result.status is RunStatus.SUCCEEDED for result in results)
     progress = f"{done:,} of {wanted:,} slices" + (f", {remaining:,} remaining" if remaining else "")
-    last = bad or results[-1]
+    judged = [(result.verdict.strength, result) for result in results if result.verdict is not None]
+    weakest = min(judged, key=lambda pair: pair[0])[1] if judged else None
+    telling = bad or weakest or results[-1]
     return StreamResult(
         stream=stream.id,
-        status=last.status if bad is not None else RunStatus.SUCCEEDED,
+        status=telling.status,
         exit_code=_together(results),
-        verdict=min(verdicts, key=lambda verdict: verdict.strength, default=Verdict.INCOMPLETE),
-        reason=f"{progress}; {last.reason}",
+        verdict=Verdict.INCOMPLETE if weakest is None else weakest.verdict,
+        reason=f"{progress}; {telling.reason}",
         counts=reduce(add, (result.counts for result in results), Counts()),
         watermark=results[-1].watermark,
         seconds=sum(result.seconds for result in results),
-        error_code=last.error_code,
+        error_code=telling.error_code,
     )
 
 

@@ -177,7 +177,7 @@ async def _stream_facts(
 def _access(source: str, page: Page, notes: Notes) -> Fact:
     """The first answer of a source: status, latency, retries, quota, clock."""
     response = page.response
-    words = [f"{response.status} in {response.seconds:.2f} s"]
+    words = [f"{response.status} in {response.seconds:.3f} s"]
     retried = [event.reason for event in notes.retries if event.stream.startswith(f"{source}.")]
     if retried:
         words.append(f"{several(len(retried), 'failed try')} before ({', '.join(dict.fromkeys(retried))})")
@@ -189,18 +189,15 @@ def _access(source: str, page: Page, notes: Notes) -> Fact:
     skew = _skew(page)
     if skew is not None:
         words.append(f"clock skew {abs(skew):.1f} s")
-    words += [warned.message for warned in notes.warnings if warned.stream == source]
+    warned = [event.message for event in notes.warnings if event.stream == source]
+    words += warned
     skewed = skew is not None and abs(skew) > SKEW.total_seconds()
     hints = (
         *(("set this machine's clock, or tell the API's owner",) if skewed else ()),
         *(("the quota is nearly used up",) if low else ()),
     )
-    grade = Grade.WARNING if hints or retried or len(words) and _unsafe(source, notes) else Grade.OK
+    grade = Grade.WARNING if hints or retried or warned else Grade.OK
     return Fact(grade=grade, about=source, text=", ".join(words), hint="; ".join(hints), online=True)
-
-
-def _unsafe(source: str, notes: Notes) -> bool:
-    return any(warned.stream == source for warned in notes.warnings)
 
 
 def _skew(page: Page) -> float | None:
@@ -222,7 +219,7 @@ def _rejects(pages: Iterable[Page]) -> Finding | None:
     return Finding(
         grade="warning",
         text=f"{several(len(rejects), 'item')} would be rejected: {first.reason}{where}",
-        hint=f"`etl preview` shows them; `columns:` declares types",
+        hint="`etl preview` shows them; `columns:` declares types",
     )
 
 

@@ -44,13 +44,21 @@ def conclude(reading: Reading, counts: Counts, expect: Expect, *, strict: bool) 
             reason="cut short as asked",
             partial=True,
         )
-    judged = weakest(tuple(window.judgement for window in reading.windows if window.judgement is not None))
+    judged = _weakest(reading)
     if failures:
         return _some_windows_failed(reading, failures[0])
     if judged.verdict is Verdict.INCOMPLETE:
         pin = _pin(reading)
         return _below(judged, pin=pin, moves=pin is not None)
     return _expected(judged, counts, expect, strict=strict)
+
+
+def _weakest(reading: Reading) -> Judgement:
+    """The judgement that limits the whole; its numbers are those of one window, so it says how many there are."""
+    judgements = tuple(window.judgement for window in reading.windows if window.judgement is not None)
+    judged = weakest(judgements)
+    count = len(judgements)
+    return replace(judged, reason=f"{count:,} windows, the weakest: {judged.reason}") if count > 1 else judged
 
 
 def failed(error: EtlError) -> Outcome:

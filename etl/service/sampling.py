@@ -175,7 +175,7 @@ def order_finding(stream: Stream, taken: Taken) -> Finding:
         return Finding(
             grade="warning",
             text=f"sorted by {by}, which is not declared unique: a numbered list in that order cannot be verified",
-            hint="sort by a unique field that never changes, and declare order: {by: id, unique: true, immutable: true}",
+            hint="sort by a unique field that never changes: order: {by: id, unique: true, immutable: true}",
         )
     return Finding(grade="ok", text=f"order by {by} holds; a run can be consistent at best")
 

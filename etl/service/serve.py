@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from etl import __version__
-from etl.errors import UsageError
+from etl.errors import DatabaseRefused, UsageError
 from etl.model.events import Warned
 from etl.model.instants import iso
 from etl.model.run import RunKind, RunResult, RunStatus, RunTrigger, exit_code
@@ -30,7 +30,7 @@ class ServeOptions:
 
 
 async def serve(app: App, options: ServeOptions, stop: Stop) -> int:
-    """The exit code: 0 after a stop within the grace; under `run_due` that of the runs together."""
+    """The exit code: 0 after a stop within the grace, else that of the signal; under `run_due` that of the runs."""
     scheduled = tuple(stream for stream in app.settings.streams if stream.schedule is not None)
     if not scheduled:
         raise UsageError("no stream has a schedule", hint="write schedule: every 15m into a source or a stream")
@@ -51,8 +51,8 @@ async def serve(app: App, options: ServeOptions, stop: Stop) -> int:
     ) as scheduler:
         for stream_id, at in sorted(scheduler.upcoming.items(), key=lambda pair: pair[1]):
             app.listener(Warned(stream=stream_id, message=f"next run at {iso(at)}"))
-        await scheduler.wait(stop)
-    return 0
+        in_time = await scheduler.wait(stop)
+    return 0 if in_time or stop.signal is None else 128 + stop.signal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,20 +89,33 @@ class _Clockwork:
         return exit_code([stream for result in results for stream in result.streams], signal)
 
     async def run(self, job: Job, _due_at: datetime) -> bool:
-        """False says that a stop cut the run short: its tick stays open."""
-        return (await self._sync(job)).signal is None
+        """False says that a stop cut the run short, or that the database could not even take its beginning.
+
+        Its tick stays open then. A daemon outlives a database that is away for an hour.
+        """
+        try:
+            return (await self._sync(job)).signal is None
+        except DatabaseRefused as refused:
+            self.app.listener(Warned(stream=job.stream_id, message=f"the run could not be recorded: {refused}"))
+            return False
 
     async def skipped(self, job: Job, due_at: datetime, reason: str) -> None:
         """A tick that was not run leaves a line in the history."""
+        told = f"tick of {iso(due_at)}: {reason}"
+        self.app.listener(Warned(stream=job.stream_id, message=f"skipped the {told}"))
+        try:
+            await self._note_skipped(job, told)
+        except DatabaseRefused as refused:
+            self.app.listener(Warned(stream=job.stream_id, message=f"that could not be recorded: {refused}"))
+
+    async def _note_skipped(self, job: Job, told: str) -> None:
         app = self.app
         table = next(stream.table for stream in app.settings.streams if stream.id == job.stream_id)
         run_id = await app.store.begin(
             kind=RunKind.SYNC, trigger=RunTrigger.SCHEDULE, version=__version__, selection=job.stream_id
         )
-        told = f"tick of {iso(due_at)}: {reason}"
         await app.store.skip(run_id, stream=job.stream_id, table=table, kind=RunKind.SYNC, reason=told)
         await app.store.finish(run_id, status=RunStatus.SKIPPED, exit_code=0, seconds=0.0)
-        app.listener(Warned(stream=job.stream_id, message=f"skipped the {told}"))
 
     async def ticked(self, job: Job, due_at: datetime) -> None:
         """Remember the tick, so that the next process does not run it again."""

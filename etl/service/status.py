@@ -58,7 +58,7 @@ async def _one(app: App, stream: Stream, last: LastRun | None, tick: Tick | None
         next_due_at=None if stream.schedule is None else (next_due(stream.schedule, acted, zone) if acted else now),
         verdict=None if last is None else last.last.verdict,
         watermark=None if mark is None else str(mark),
-        rows=None if last is None else last.last.fetched,
+        rows=None if last is None else last.rows,
         reason="" if last is None or last.last.status == RunStatus.SUCCEEDED else last.last.reason,
         stale=_is_stale(app, stream, success, acted, now),
     )

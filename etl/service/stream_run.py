@@ -18,6 +18,7 @@ from etl.pipeline.budget import Budget
 from etl.ports import Stop
 from etl.runs import Ending, Interval, StreamLease, StreamRun, WatermarkStep
 from etl.service.app import App, OpenedSource
+from etl.service.deletes import Decision, decide
 from etl.service.outcome import Outcome, conclude, failed
 from etl.service.planning import Plan, plan_slice, plan_sync
 
@@ -35,6 +36,7 @@ class Job:
     max_rows: int | None = None
     max_pages: int | None = None
     bounds: tuple[int | str, int | str] | None = None
+    confirm_deletes: int | None = None
 
     @property
     def is_cut(self) -> bool:
@@ -127,6 +129,8 @@ class _Attempt:
             counts = await self.app.store.counts(self.record)
             upper_bound = reading.server_time or self.begun_at
             outcome = conclude(reading, counts, self.stream.expect, strict=self.job.strict)
+            decision = await self._decide(reading, outcome, counts)
+            outcome = decision.outcome
             ending = Ending(
                 status=outcome.status,
                 exit_code=outcome.exit_code,
@@ -138,12 +142,25 @@ class _Attempt:
                 upper_bound=upper_bound,
                 total_rows=reading.total_rows,
                 steps=self._steps(reading, outcome),
+                deleted=decision.deleted,
                 read=self._read_intervals(reading, upper_bound),
             )
-            finished = await self.app.store.finish_stream(self.record, ending)
+            finished = await self.app.store.finish_stream(self.record, ending, decision.removal)
         except EtlError as error:
             return await self._end_badly(failed(error))
         return _result(self.stream, outcome, finished.counts, finished.watermark, self._seconds)
+
+    async def _decide(self, reading: Reading, outcome: Outcome, counts: Counts) -> Decision:
+        return await decide(
+            self.app,
+            self.stream,
+            run=self.record,
+            reading=reading,
+            outcome=outcome,
+            counts=counts,
+            confirmed=self.job.confirm_deletes,
+            may_sweep=self.job.bounds is None and not self.job.is_cut,
+        )
 
     async def _end_badly(self, outcome: Outcome) -> StreamResult:
         """Record a failure as far as the database lets us; what is committed stays, the watermark too."""

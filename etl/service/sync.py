@@ -15,6 +15,7 @@ from etl.model.stream import Stream
 from etl.ports import Stop
 from etl.runs import Catalog, History
 from etl.service.app import App, OpenedSource
+from etl.service.cut_off import recorded
 from etl.service.planning import plan_sync
 from etl.service.status import status
 from etl.service.stream_run import Job, run_stream
@@ -75,8 +76,10 @@ async def sync(app: App, options: SyncOptions, stop: Stop) -> RunResult:
         strict=options.strict,
         max_rows=options.limit,
         max_pages=options.max_pages,
+        confirm_deletes=options.confirm_deletes,
     )
-    results = await _side_by_side(app, streams, job, options.concurrency, stop)
+    async with recorded(app, run_id, stop):
+        results = await _side_by_side(app, streams, job, options.concurrency, stop)
     return await end_run(
         app,
         RunResult(

@@ -125,6 +125,18 @@ def test_a_second_process_is_refused_within_seconds(project) -> None:
     project.is_sound()
 
 
+def test_processes_that_start_together_on_a_new_database_share_it(project) -> None:
+    """One makes the tables, the others wait for it; streams of their own do not get in each other's way."""
+    running = [project.start("sync", f"shop.{name}", "--json") for name in ("items", "orders", "items")]
+
+    codes = [each.wait().code for each in running]
+
+    assert codes[1] == 0
+    assert sorted((codes[0], codes[2])) in ([0, 0], [0, 7])
+    project.holds_the_truth("items", "orders")
+    project.is_sound()
+
+
 def test_a_frozen_holder_is_replaced_and_writes_nothing_when_it_wakes(project) -> None:
     """SIGSTOP for longer than the lease lasts: the other run takes over, the frozen one ends with 7."""
     running = begin_slowly(project, pages=2, ETL_LEASE_TTL="1")

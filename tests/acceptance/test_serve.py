@@ -106,6 +106,29 @@ def test_a_tick_during_a_long_run_is_skipped_with_a_line(project) -> None:
     project.is_sound()
 
 
+def test_a_run_that_outlasts_the_grace_is_cut_off(lite) -> None:
+    """143 then, not 0; the run is recorded as interrupted, and its tick is due again."""
+    lite.configure(every("every 1h"))
+    lite.slow(5)
+    running = lite.start("serve", "--grace", "500ms")
+    lite.until(lambda: lite.api.count("/api/items"), "the first request")
+
+    running.send(signal.SIGTERM)
+    done = running.wait(timeout=15)
+
+    assert done.code == 143, done.err
+    assert "Traceback" not in done.err
+    assert [row[0] for row in lite.rows(LINES)] == ["interrupted"]
+    lite.slow(0)
+    assert lite.here("serve", "--run-due").code == 0
+    assert lite.rows("SELECT status, seconds IS NULL FROM _etl_runs ORDER BY run_id") == [
+        ("interrupted", 0),
+        ("succeeded", 0),
+    ]
+    lite.holds_the_truth("items")
+    lite.is_sound()
+
+
 def test_serve_without_a_schedule_is_two(lite) -> None:
     """Waiting for ever for nothing would look like working."""
     done = lite.etl("serve")

@@ -289,6 +289,15 @@ def test_a_locked_database_is_six(lite) -> None:
     assert lite.here("sync", "shop.items").code == 0
 
 
+@pytest.mark.parametrize("name", ["ETL_BUSY_TIMEOUT", "ETL_LEASE_TTL"])
+def test_a_span_of_the_environment_that_is_none_is_two(lite, name) -> None:
+    """The variable is named."""
+    done = lite.etl("sync", **{name: "soon"})
+
+    assert done.code == 2, done.err
+    assert f"{name} is 'soon'" in done.err
+
+
 def test_a_database_of_a_newer_version_is_refused(project) -> None:
     """Nothing is touched; the message says what to do."""
     project.prepare("migrate")

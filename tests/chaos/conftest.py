@@ -20,6 +20,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy.engine import make_url
 
 from etl.testing import ServerThread
 from etl.testing.server import ApiServer
@@ -44,8 +45,6 @@ streams:
     columns: {{total: numeric}}
 """
 DEADLINE_S = 60.0
-HANDFUL = 6
-"""Committed pages that a resume may fetch again for its proof: the first, the last, and those about them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,12 +167,40 @@ class Ground:
                 return []
             raise
 
+    @contextmanager
+    def session(self) -> Iterator[psycopg.Connection]:
+        """Somebody else at the same PostgreSQL."""
+        with psycopg.connect(self.database, connect_timeout=10, autocommit=True) as connection:
+            yield connection
+
+    def execute(self, statement: str, *, read_only: str = "") -> None:
+        """Change the database behind the program's back."""
+        if self.is_sqlite:
+            with closing(sqlite3.connect(self.path, timeout=10)) as connection, connection:
+                connection.execute(statement)
+            return
+        with self.session() as connection:
+            if read_only:
+                connection.execute(f"SET default_transaction_read_only = {read_only}")
+            connection.execute(statement)
+
+    def as_user(self, name: str, password: str) -> str:
+        """The same database for another user."""
+        url = make_url(self.database).set(username=name, password=password)
+        return url.render_as_string(hide_password=False)
+
+    def through(self, port: int) -> str:
+        """The same database behind a port of this machine."""
+        url = make_url(self.database).set(host="127.0.0.1", port=port)
+        return url.difference_update_query(["host"]).render_as_string(hide_password=False)
+
     def value(self, query: str, otherwise: Any = None) -> Any:
         found = self.rows(query)
         return next(iter(found[0].values())) if found else otherwise
 
-    def committed(self) -> set[str]:
-        return {row["position"] for row in self.rows("SELECT position FROM _etl_pages WHERE stream = 'shop.items'")}
+    def committed(self, generation: str = "%") -> set[str]:
+        query = f"SELECT position FROM _etl_pages WHERE stream = 'shop.items' AND generation LIKE '{generation}'"
+        return {row["position"] for row in self.rows(query)}
 
     def until(self, condition: Callable[[], object], what: str, timeout: float = DEADLINE_S) -> None:
         end = time.monotonic() + timeout

@@ -218,6 +218,18 @@ async def test_a_run_that_did_not_end_is_resumed_with_its_pages(desk, status):
     assert ledger.recall(replace(page.page.request, window=Window(member="m", start=10))) is None
 
 
+@pytest.mark.parametrize("code", ["E-PAGING-LOOP", "E-REQUEST-REFUSED", "E-FOREIGN-HOST"])
+async def test_a_chain_that_its_own_pages_led_astray_is_read_anew(desk, code):
+    """Replayed from the ledger, the loop of a deleted cursor failed every run for six hours without one request."""
+    first = await desk.begin(since=10, until=20)
+    await desk.commit(first, line(1, ["a", "b"]))
+    await desk.store.fail_stream(first, ending(RunStatus.FAILED, verdict=None, error_code=code))
+
+    assert await desk.store.open_generation(stream="s.t", kind=RunKind.SYNC, fingerprint="f") is None
+    second = await desk.begin(since=10, until=20)
+    assert (second.resumed, second.generation) == (False, second.run_id)
+
+
 async def test_a_resumed_run_knows_which_page_was_refused(desk):
     """The end of a list that tells no total may have been the depth at which the API stops listing."""
     first = await desk.begin()

@@ -10,10 +10,14 @@ import typer
 
 from etl.entrypoints.cli import rejects, runs, state
 from etl.entrypoints.cli.backfill import backfill
+from etl.entrypoints.cli.check import check
 from etl.entrypoints.cli.command import add, shared_parameters
 from etl.entrypoints.cli.demo import demo
+from etl.entrypoints.cli.explain import explain
 from etl.entrypoints.cli.migrate import migrate
 from etl.entrypoints.cli.options import SHARED, Shared
+from etl.entrypoints.cli.plan import plan
+from etl.entrypoints.cli.preview import preview
 from etl.entrypoints.cli.query import query
 from etl.entrypoints.cli.schema import schema
 from etl.entrypoints.cli.serve import serve
@@ -35,6 +39,9 @@ def build() -> typer.Typer:
     app = _group()
     app.callback(invoke_without_command=True, epilog=_EPILOG)(_root())
     add(app, "demo", demo, example="etl demo")
+    add(app, "check", check, example="etl check\netl check github --offline")
+    add(app, "preview", preview, example="etl preview github.issues\netl preview github.issues -n 3 -o json")
+    add(app, "plan", plan, example="etl plan\netl plan github --probe --exit-code")
     add(app, "sync", sync, example="etl sync\netl sync github.issues --full\netl sync 'git*' tag:hourly --json")
     add(
         app,
@@ -56,6 +63,7 @@ def build() -> typer.Typer:
     _add_state(app)
     add(app, "schema", schema, example="etl schema > config/.schema.json")
     add(app, "migrate", migrate, example="etl migrate --database postgresql://etl@db/warehouse")
+    add(app, "explain", explain, example="etl explain E-AUTH")
     return app
 
 

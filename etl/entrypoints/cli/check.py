@@ -14,7 +14,8 @@ from etl.listeners.figures import marks_for, several
 if TYPE_CHECKING:
     from etl.service.check import Fact
 
-_WIDTH = 12
+_WIDTH = 8
+"""At least `database`."""
 
 
 def check(
@@ -46,11 +47,12 @@ async def _facts(session: Session, selectors: tuple[str, ...], *, offline: bool)
     from etl.settings import database_url
 
     found: list[Fact] = []
+    width = _WIDTH
 
     def tell(fact: Fact) -> None:
         found.append(fact)
         if not session.shared.json:
-            _show(session, fact)
+            _show(session, fact, width)
 
     notes = service.Notes()
     try:
@@ -62,6 +64,7 @@ async def _facts(session: Session, selectors: tuple[str, ...], *, offline: bool)
     settings = scout.settings
     session.redactor = settings.redactor
     streams = service.chosen(settings, selectors)
+    width = max([_WIDTH, *(len(stream.id) for stream in streams if not offline)])
     for fact in service.settings_facts(settings, streams):
         tell(fact)
     try:
@@ -78,12 +81,11 @@ async def _facts(session: Session, selectors: tuple[str, ...], *, offline: bool)
     return found
 
 
-def _show(session: Session, fact: Fact) -> None:
+def _show(session: Session, fact: Fact, width: int) -> None:
     marks = marks_for(session.out)
     mark = {"ok": marks.good, "warning": "!", "problem": marks.bad}[fact.grade]
-    width = max(_WIDTH, len(fact.about))
     session.data(f"  {mark:<{len(marks.good)}} {fact.about:<{width}}  {session.printable(fact.text, 400)}")
-    if fact.hint and fact.grade != "ok":
+    if fact.hint:
         session.data(f"  {'':<{len(marks.good)}} {'':<{width}}  hint: {session.printable(fact.hint, 400)}")
     session.out.flush()
 

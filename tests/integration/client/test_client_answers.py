@@ -33,6 +33,17 @@ async def test_a_page_comes_with_all_that_is_known_of_its_answer(bench, server, 
     assert page.failed_tries == ()
 
 
+async def test_a_server_that_offers_only_its_own_json_type_still_answers(bench, server, wire):
+    """Asked for application/json and nothing else, servers of application/vnd.api+json answered 406."""
+    server.plays(wire.reply([]))
+    await bench.client(server.url)
+    await bench.stream().fetch(wire.first())
+
+    wanted = server.seen[0].headers["accept"].split(", ")
+    assert wanted[0] == "application/json"
+    assert "*/*;q=0.1" in wanted
+
+
 async def test_the_request_says_who_asks_and_what_for(bench, server, wire):
     """No cookie, no compression that we cannot check, nothing stale."""
     server.plays(wire.reply([], Set_Cookie="session=1"), wire.reply([]))
@@ -112,6 +123,28 @@ async def test_no_cut_of_a_body_without_a_length_passes_silently(bench, server, 
         page = await bench.fetch(server.url)
         assert page.facts.count == 300
         assert len(page.failed_tries) == 1
+
+
+async def test_no_cut_of_a_chunked_body_passes_silently(bench, server, wire):
+    """Cut anywhere before the last chunk, also between two whole ones."""
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunked = b"5\r\n[1,2,\r\n2\r\n3]\r\n0\r\n\r\n"
+    for length in range(len(chunked)):
+        server.plays(wire.Reply([head + chunked[:length]], then="close"), wire.Reply([head + chunked]))
+        page = await bench.fetch(server.url)
+        assert page.facts.count == 3
+        assert len(page.failed_tries) == 1, length
+
+
+async def test_no_cut_of_a_small_gzip_body_passes_silently(bench, server, wire):
+    """At every single byte, closed by the connection: the end mark of gzip decides, not the end of the stream."""
+    packed = gzip.compress(b"[1, 2, 3]")
+    for length in range(len(packed)):
+        cut = wire.reply(packed[:length], length=False, Content_Encoding="gzip")
+        server.plays(cut, wire.reply(packed, Content_Encoding="gzip"))
+        page = await bench.fetch(server.url)
+        assert page.facts.count == 3
+        assert len(page.failed_tries) == 1, length
 
 
 async def test_a_cut_gzip_body_without_a_length_is_asked_for_again(bench, server, wire):
@@ -409,3 +442,13 @@ async def test_proxy_variables_are_not_used_by_default(bench, server, monkeypatc
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
 
     assert (await bench.fetch(server.url)).facts.count == 0
+
+
+async def test_a_proxy_of_the_environment_is_used_when_told_so(bench, server, monkeypatch):
+    """The control of the test above: with `trust_env` the dead proxy is what answers."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+
+    with pytest.raises(GaveUp, match="could not be reached"):
+        await bench.fetch(server.url, trust_env=True, retries=0)

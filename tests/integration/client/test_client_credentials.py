@@ -128,3 +128,15 @@ async def test_a_connection_error_does_not_tell_the_key(bench, server, wire):
         await bench.fetch(server.url, auth=key, secrets=[CANARY], retries=0)
 
     assert not leaks(f"{caught.value.what} {caught.value.why} {caught.value.hint}")
+
+
+@pytest.mark.parametrize(
+    "auth", [Auth(kind="bearer", values=(f"{CANARY}\n",)), Auth(kind="header", pairs=(("X-Key", f"{CANARY}\r\nX: 1"),))]
+)
+async def test_a_secret_with_a_line_break_is_refused_before_anything_is_sent(bench, server, auth):
+    """A secret read from a file with its last newline; it ended in a traceback that showed it."""
+    with pytest.raises(SourceFailed, match="cannot be sent") as caught:
+        await bench.fetch(server.url, auth=auth)
+
+    assert server.seen == []
+    assert not leaks(f"{caught.value} {caught.value.hint}")

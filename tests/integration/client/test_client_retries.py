@@ -219,3 +219,66 @@ async def test_a_storm_of_cancellations_leaves_every_connection_usable(bench, se
     assert bench.source.limiter.in_flight == 0
     pages = await asyncio.wait_for(asyncio.gather(*(one() for _ in range(20))), 10)
     assert [page.facts.count for page in pages] == [50] * 20
+
+
+async def test_the_wait_of_a_429_counts_although_its_text_cannot_be_read(bench, server, wire):
+    """Proxies answer in Brotli whatever was asked for; the status and its wait were lost in the complaint about it."""
+    server.plays(wire.reply(b"\x0b\x02", 429, Content_Encoding="br", Retry_After="30"), wire.reply([1]))
+
+    page = await bench.fetch(server.url)
+
+    assert [failed.status for failed in page.failed_tries] == [429]
+    assert bench.clock.monotonic() == 1030
+
+
+async def test_one_429_holds_back_the_requests_of_every_stream(bench, server, wire):
+    """Ten requests of two streams: whatever was not out yet waits for the one pause."""
+    asked_at = []
+
+    def answer(seen):
+        asked_at.append(bench.clock.monotonic() - 1000)
+        return wire.reply(b"", 429, Retry_After="60") if len(server.seen) == 1 else wire.reply([1])
+
+    server.plays(answer)
+    await bench.client(server.url, concurrency=1)
+    streams = [bench.stream("/a"), bench.stream("/b")]
+
+    await asyncio.gather(*(streams[n % 2].fetch(_first()) for n in range(10)))
+
+    assert asked_at == [0, *[60] * 10]
+    assert [pause.seconds for pause in bench.of(SourcePaused)] == [60]
+
+
+async def test_a_server_that_takes_one_request_at_a_time_serves_every_page(bench, server, wire):
+    """Eight went out, seven were refused, and came back together until the tries of two were spent."""
+    busy = []
+
+    def answer(seen):
+        if busy:  # told after the other one is done: the pause takes no real time here
+            return wire.Reply([b"", *wire.reply(b"", 429, Retry_After="1").chunks], gap_s=0.02)
+        busy.append(seen)
+        asyncio.get_running_loop().call_later(0.009, busy.clear)
+        return wire.Reply([b"", wire.reply([1]).chunks[0]], gap_s=0.01)
+
+    server.plays(answer)
+    await bench.client(server.url)
+    stream = bench.stream()
+
+    async def one():
+        async with bench.source.limiter.permit():
+            return await stream.fetch(_first())
+
+    pages = await asyncio.gather(*(one() for _ in range(20)))
+
+    assert len(pages) == 20
+    assert bench.source.limiter.in_flight == 0
+
+
+async def test_the_deadline_of_a_request_begins_when_it_is_sent(bench, server, wire):
+    """It waits 20 s for its turn under a rate of one in 10 s, and has 0.2 s for its answer."""
+    await bench.client(server.url, rate=0.1, timeout_s=0.2)
+
+    pages = await asyncio.gather(*(bench.stream().fetch(_first()) for _ in range(3)))
+
+    assert [page.failed_tries for page in pages] == [(), (), ()]
+    assert bench.clock.monotonic() == 1020

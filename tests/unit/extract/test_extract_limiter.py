@@ -332,3 +332,48 @@ async def test_growth_lets_those_who_wait_in(make):
 
     assert waiting.done()
     assert (limiter.limit, limiter.in_flight) == (9, 9)
+
+
+class TestRememberedRefusals:
+    """A server that takes one request at a time was asked for two after every answer, and paused us a second each."""
+
+    def test_a_limit_that_was_refused_is_left_alone_for_half_a_minute(self):
+        """8 were too many at 100 s: 7 are reached again and kept; after 130 s it may be more."""
+        limit = AdaptiveLimit(32)
+        limit.pushed_back(100.0)
+        for _ in range(200):
+            limit.answered(0.05, 130.0, used=True)
+        assert limit.limit == 7
+
+        for _ in range(200):
+            limit.answered(0.05, 130.1, used=True)
+        assert limit.limit > 8
+
+    def test_a_server_that_takes_one_at_a_time_is_asked_one_at_a_time(self):
+        """Refused at 1 as well, it still gets the one that it must be asked."""
+        limit = AdaptiveLimit(32)
+        for second in range(100, 110):
+            limit.pushed_back(float(second))
+        for _ in range(100):
+            limit.answered(0.05, 120.0, used=True)
+        assert limit.limit == 1
+
+
+async def test_after_a_cut_the_pages_on_their_way_do_not_come_back_all_at_once(make, clock):
+    """Eight permits are out and the limit falls to 5: the tries after it are at most 5 at a time, in order."""
+    limiter, at_once, order = make(), [], []
+    for _ in range(8):
+        await limiter.permit().__aenter__()
+    limiter.pushed_back()
+
+    async def again(number):
+        async with limiter.sending():
+            order.append(number)
+            at_once.append(limiter._sends.taken)
+            await settle()
+
+    await asyncio.gather(*(again(number) for number in range(8)))
+
+    assert limiter.limit == 5
+    assert max(at_once) == 5
+    assert order == list(range(8))

@@ -58,6 +58,9 @@ def test_a_retry_date_is_measured_by_the_servers_own_clock():
         ({"x-rate-limit-remaining": "3"}, Quota(remaining=3)),
         ({"ratelimit": "limit=100, remaining=50, reset=5"}, Quota(remaining=50, limit=100, reset_s=5.0)),
         ({"ratelimit": '"default";r=0;t=12'}, Quota(remaining=0, reset_s=12.0)),
+        ({"ratelimit": '"burst";r=0;t=1, "daily";r=500;t=3600'}, Quota(remaining=0, reset_s=1.0)),
+        ({"ratelimit": '"daily";r=5;t=3600,"burst";r=20;t=1'}, Quota(remaining=5, reset_s=3600.0)),
+        ({"ratelimit": "limit=10;w=60, remaining=4, reset=7"}, Quota(remaining=4, limit=10, reset_s=7.0)),
         ({"ratelimit": '"default";burst=9'}, None),
     ],
 )

@@ -230,3 +230,12 @@ def test_an_empty_first_page_that_promises_more_needs_a_size(kit):
 
     with pytest.raises(PagingLoop):
         pages.following(pages.first(kit.window), kit.facts(0, more=True))
+
+
+def test_a_first_page_that_lost_a_row_to_a_filter_does_not_promise_pages_that_are_not_there(kit):
+    """100 rows told, 9 of 10 came: by 9 there are 12 pages, by 10 only 10. The 404 of the eleventh was an error."""
+    pages = strategy(kit.stream(pages=kit.paging("number", first=1, size=10)))
+    named = list(pages.following(pages.first(kit.window), kit.facts(9, total_rows=100)))
+
+    assert [request.page for request in named] == list(range(2, 13))
+    assert [request.page for request in named if request.may_be_past_end] == [11, 12]

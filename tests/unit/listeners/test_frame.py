@@ -51,6 +51,16 @@ def test_a_known_total_has_a_bar_a_percentage_and_an_eta() -> None:
     assert "50%   8/16 pages   800 rows   eta 0:02" in line
 
 
+def test_what_a_proof_reads_again_does_not_pass_the_end_of_the_bar() -> None:
+    """A list of two pages ended at 4/2 pages, with every row counted twice."""
+    tally = begun("shop.orders")
+    tally.see(StreamPlanned(stream="shop.orders", pages=2, rows=200), 0.0)
+    for again in (False, False, True, True):
+        tally.see(page(again=again), 1.0)
+
+    assert "100%   2/2 pages   200 rows" in drawn(tally, 2.0)[0]
+
+
 def test_an_unknown_total_has_neither_bar_nor_percentage() -> None:
     """No fake bars: the count and where the chain is."""
     tally = begun("shop.orders")

@@ -77,6 +77,8 @@ class FakeApi(SourceClient):
             "notes": [{"id": 1}],
         }
         self.asked: list[tuple[str, PageRequest]] = []
+        self.holds = False
+        """True: nothing is ever answered."""
         self.before: Callable[[str, PageRequest], None] = lambda name, request: None
         self._limiter = FakeLimiter()
 
@@ -103,6 +105,8 @@ class _FakeStream:
     async def fetch(self, request: PageRequest):
         self._api.asked.append((self._stream.name, request))
         self._api.before(self._stream.name, request)
+        if self._api.holds:
+            await asyncio.Event().wait()
         at = datetime(2026, 1, 10, 12, tzinfo=UTC)
         body = json.dumps(self._api.answer(self._stream.name, request)).encode()
         response = Response(status=200, headers={}, body=body, url="", started_at=at, seq=self._next_seq())

@@ -42,6 +42,18 @@ def test_strict_says_why_a_clean_reading_is_refused() -> None:
     assert "order" in outcome.hint
 
 
+def test_of_several_windows_the_weakest_speaks_and_says_that_it_is_one_of_them() -> None:
+    """`850 of 850` beside 997 fetched rows looked like a loss."""
+    windows = [
+        WindowReading(window=Window(end=10), judgement=Judgement(verdict=Verdict.VERIFIED, reason="147 of 147")),
+        WindowReading(window=Window(start=10, end=20), judgement=CONSISTENT),
+    ]
+
+    outcome = conclude(Reading(windows=windows), Counts(fetched=151), Expect(), strict=False)
+
+    assert (outcome.verdict, outcome.reason) == (Verdict.CONSISTENT, "2 windows, the weakest: 4 of 4")
+
+
 def test_an_incomplete_reading_holds_the_watermark() -> None:
     """What is missing must be asked for again."""
     outcome = conclude(whole(MISSING), Counts(fetched=4), Expect(), strict=False)

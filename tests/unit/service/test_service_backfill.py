@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from etl.errors import UsageError
@@ -26,10 +28,17 @@ async def test_every_slice_is_read_and_the_watermark_stays(world):
     assert line.verdict is not Verdict.INCOMPLETE
 
 
+async def test_the_reason_is_that_of_the_weakest_slice(world):
+    """The last slice's `one response held all 1 rows` stood beside the first one's `consistent`."""
+    result = await backfill(world.app, replace(WEEK, step="7d"), world.stop)
+
+    (line,) = result.streams
+    assert line.verdict is Verdict.CONSISTENT
+    assert line.reason.startswith("2 of 2 slices; 7 of 7")
+
+
 async def test_the_same_range_again_has_nothing_to_do(world):
     """It is found again, not planned twice; `all` reads it once more."""
-    from dataclasses import replace
-
     await backfill(world.app, WEEK, world.stop)
     world.api.asked.clear()
     again = await backfill(world.app, WEEK, world.stop)
@@ -74,8 +83,6 @@ async def test_a_stop_between_slices_keeps_what_is_done(world):
 
 async def test_a_dry_run_lists_the_slices_and_stores_no_plan(world):
     """As they would be read."""
-    from dataclasses import replace
-
     result = await backfill(world.app, replace(WEEK, dry_run=True), world.stop)
     assert len(result.streams) == 4
     assert result.streams[0].reason == "dry run: slice 1 from 2026-01-01T00:00:00Z to 2026-01-03T00:00:00Z"
@@ -85,8 +92,6 @@ async def test_a_dry_run_lists_the_slices_and_stores_no_plan(world):
 @pytest.mark.parametrize("step", ["often", "0s", "1s", "-1d"])
 async def test_a_step_that_is_none_is_a_usage_error(world, step):
     """`--step often` ended in a traceback, `--step 1s` in thirty million slices."""
-    from dataclasses import replace
-
     with pytest.raises(UsageError):
         await backfill(world.app, replace(WEEK, step=step), world.stop)
     assert await known(world) == ()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from etl.errors import UsageError
+from etl.errors import DatabaseRefused, UsageError
+from etl.model.events import Warned
 from etl.model.run import RunTrigger
 from etl.runs import Catalog, History
 from etl.service.serve import ServeOptions, serve
@@ -52,6 +54,7 @@ async def test_a_run_that_a_stop_cut_short_leaves_its_tick_open(world):
     assert await serve(world.app, DUE, world.stop) == 143
     assert (await Catalog(world.app.database, world.clock).ticks())["shop.items"].last_scheduled_at is None
     world.api.before = lambda name, request: None
+    world.clock.advance(seconds=1)
     assert await serve(world.app, DUE, type(world.stop)()) == 0
     assert [run.status for run in await runs(world)] == ["succeeded", "interrupted"]
 
@@ -66,10 +69,25 @@ async def test_serving_runs_what_is_due_and_ends_with_zero(world):
         assert await serving == 0
 
 
+async def test_a_database_that_is_away_ends_neither_the_daemon_nor_the_tick(world):
+    """It was logged as an unexpected failure with a traceback, and the tick counted as acted upon."""
+
+    class Away:
+        async def begin(self, **_):
+            raise DatabaseRefused("the database is locked by another process")
+
+    app = replace(world.app, store=Away())
+    serving = asyncio.create_task(serve(app, ServeOptions(), world.stop))
+    async with asyncio.timeout(20):
+        while not [told for told in world.heard.of(Warned) if "could not be recorded" in told.message]:
+            await asyncio.sleep(0.01)
+        world.stop.request(15)
+        assert await serving == 0
+    assert (await Catalog(world.app.database, world.clock).ticks())["shop.items"].last_scheduled_at is None
+
+
 async def test_without_a_schedule_there_is_nothing_to_serve(world):
     """Said at once."""
-    from dataclasses import replace
-
     streams = tuple(replace(stream, schedule=None) for stream in world.app.settings.streams)
     app = replace(world.app, settings=replace(world.app.settings, streams=streams))
     with pytest.raises(UsageError):

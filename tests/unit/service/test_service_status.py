@@ -44,7 +44,7 @@ async def test_fresh_is_measured_from_the_last_success(world):
     await sync(world.app, SyncOptions(selectors=("shop.notes",)), world.stop)
     line = (await lines(world))["shop.notes"]
     assert (line.stale, line.status, line.reason) == (True, "failed", "the shop is closed")
-    assert line.lag == timedelta(minutes=61)
+    assert (line.lag, line.rows) == (timedelta(minutes=61), 1)
 
 
 async def test_a_tick_that_nobody_acted_upon_makes_a_stream_stale(world):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from etl.errors import SourceFailed, UsageError
 from etl.model.run import RunKind, RunStatus
 from etl.model.verdict import Verdict
-from etl.runs import Catalog
+from etl.runs import Catalog, History
 from etl.service.inspect import reset_watermark
 from etl.service.sync import SyncOptions, sync
 
@@ -122,3 +124,20 @@ async def test_a_watermark_set_by_hand_ends_what_could_be_resumed(world):
     world.clock.advance(minutes=1)
     (line,) = (await sync(world.app, SyncOptions(selectors=("shop.orders",)), world.stop)).streams
     assert (line.status, line.counts.fetched) == (RunStatus.SUCCEEDED, 13)
+
+
+async def test_a_run_that_is_cancelled_is_not_left_running(world):
+    """A daemon whose grace ran out left `running` in the history until the next start."""
+    reached = asyncio.Event()
+    world.api.before = lambda name, request: reached.set()
+    world.api.holds = True
+    task = asyncio.create_task(sync(world.app, SyncOptions(selectors=("shop.items",)), world.stop))
+    async with asyncio.timeout(20):
+        await reached.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    (run,) = await History(world.app.database, world.clock).runs()
+    assert (run.status, run.exit_code) == (RunStatus.INTERRUPTED, 0)
+    (line,) = await History(world.app.database, world.clock).streams_of(run.run_id)
+    assert line.status == RunStatus.INTERRUPTED

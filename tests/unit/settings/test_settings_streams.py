@@ -254,6 +254,20 @@ def test_defaults_are_joined_nearest_wins(configure: Configure) -> None:
     assert settings.written["shop.others"]["params"] == {"a": "project", "b": "source", "c": "source"}
 
 
+def test_a_column_choice_of_the_defaults_is_removed_by_null(configure: Configure) -> None:
+    """`columns: {big: null}` was refused, although null removes what is inherited everywhere else."""
+    settings = configure(
+        shop="""\
+        base_url: https://a.example/v1
+        defaults: {key: id, pages: none, columns: {big: numeric, seen: drop}}
+        streams:
+          items: {columns: {big: null}}
+        """,
+    )
+
+    assert dict(settings.streams[0].columns) == {"seen": ColumnChoice(drop=True)}
+
+
 def test_a_source_s_own_keys(configure: Configure) -> None:
     """Auth, limits and hosts as the client wants them."""
     source = configure(

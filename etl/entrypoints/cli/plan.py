@@ -1,0 +1,134 @@
+"""`etl plan`: what the next sync would do, on stdout; nothing is written."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from etl.entrypoints.cli.options import Selectors
+from etl.entrypoints.cli.session import Session
+from etl.entrypoints.cli.table import table
+from etl.listeners.figures import instant, seconds, several
+
+if TYPE_CHECKING:
+    from etl.service.app import Scout
+    from etl.service.plan import PlanOptions, StreamPlan, SyncPlan
+
+PENDING = 10
+
+
+def plan(
+    session: Session,
+    selectors: Selectors = None,
+    *,
+    full: Annotated[bool, typer.Option("--full", help="Plan a sync --full")] = False,
+    probe: Annotated[bool, typer.Option("--probe", help="Send one request a stream and ask for its total")] = False,
+    show_config: Annotated[
+        bool, typer.Option("--show-config", help="Print the keys of each stream after defaults, and stop")
+    ] = False,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit 10 when a table would be made or changed")
+    ] = False,
+) -> int:
+    """Tell what the next sync would do. Sends nothing without --probe, and never writes."""
+    from etl.bootstrap import open_scout
+    from etl.entrypoints.cli.talk import ignore
+    from etl.service import plan as service
+
+    scout = open_scout(session.config, session.environ, ignore, clock=session.clock)
+    session.redactor = scout.settings.redactor
+    chosen = tuple(selectors or ())
+    if show_config:
+        return _show_config(session, service.written(scout, chosen))
+    options = service.PlanOptions(selectors=chosen, full=full, probe=probe)
+    found = asyncio.run(_planned(session, scout, options))
+    if session.shared.json:
+        session.data_object(_object(found))
+    else:
+        _show(session, found)
+    return found.exit_code or (PENDING if exit_code and found.pending else 0)
+
+
+async def _planned(session: Session, scout: Scout, options: PlanOptions) -> SyncPlan:
+    from etl.db.engines import busy_timeout_from
+    from etl.db.health import open_existing
+    from etl.service.plan import plan as make
+    from etl.settings import database_url
+
+    settings = scout.settings
+    url = database_url(session.shared.database, session.environ, settings.project, session.config, settings.redactor)
+    patience_s = busy_timeout_from(session.environ)
+    async with open_existing(url, clock=session.clock, busy_timeout_s=patience_s) as database:
+        return await make(scout, database, options)
+
+
+def _show_config(session: Session, written: Any) -> int:
+    import yaml
+
+    from etl.entrypoints.cli.listing import as_object
+
+    if session.shared.json:
+        session.data_object(as_object(written))
+    else:
+        session.data(yaml.safe_dump(as_object(written), sort_keys=False, allow_unicode=True).rstrip())
+    return 0
+
+
+def _show(session: Session, found: SyncPlan) -> None:
+    if not found.streams:
+        session.say("no stream is configured")
+        return
+    lines = table(("stream", "reach", "what", "requests", "rows"), [_row(stream) for stream in found.streams])
+    session.data(lines[0])
+    for stream, line in zip(found.streams, lines[1:], strict=True):
+        session.data(session.printable(line))
+        for change in stream.changes:
+            session.data(f"  {session.printable(change)}")
+        if stream.problem:
+            session.data(f"  ! {session.printable(stream.problem)}")
+    for change in found.changes:
+        session.data(f"+ {change}")
+    session.data(_foot(found))
+    if not found.probed and any(stream.estimate.requests is None for stream in found.streams):
+        session.say("sizes that are unknown: etl plan --probe asks the API, one request a stream")
+
+
+def _row(stream: StreamPlan) -> tuple[str, str, str, str, str]:
+    return stream.stream, stream.reach, _what(stream), _about(stream.estimate.requests), _about(stream.estimate.rows)
+
+
+def _what(stream: StreamPlan) -> str:
+    if stream.since is None and stream.until is None:
+        words = "everything"
+    elif stream.since is None:
+        words = f"everything until {instant(stream.until or '')}"
+    else:
+        words = f"since {instant(stream.since)}" + (f" until {instant(stream.until)}" if stream.until else "")
+    if stream.slices > 1:
+        words += f", {several(stream.slices, 'slice')}"
+    return words + (", resumes" if stream.resumes else "")
+
+
+def _about(count: int | None) -> str:
+    return "?" if count is None else f"~{count:,}"
+
+
+def _foot(found: SyncPlan) -> str:
+    took = [stream.estimate.seconds for stream in found.streams]
+    known = [each for each in took if each is not None]
+    # Streams are read side by side: the slowest one is the least it takes.
+    told = f"~{seconds(max(known))} at least, " if known else ""
+    return f"{several(len(found.streams), 'stream')}, {told}nothing was changed"
+
+
+def _object(found: SyncPlan) -> dict[str, Any]:
+    from etl.entrypoints.cli.listing import as_object
+
+    return {
+        "pending": found.pending,
+        "exit_code": found.exit_code,
+        "changes": list(found.changes),
+        "streams": [as_object(stream) for stream in found.streams],
+    }
