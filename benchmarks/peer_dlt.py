@@ -107,7 +107,8 @@ def by_expert() -> Any:
 
 def main() -> None:
     if POSTGRESQL:
-        destination: Any = dlt.destinations.postgres(credentials=given.database)
+        # dlt wants a host in front even where the address names a socket, which goes before it.
+        destination: Any = dlt.destinations.postgres(credentials=given.database.replace("@/", "@localhost/"))
     else:
         destination = dlt.destinations.sqlalchemy(credentials=given.database)
     pipeline = dlt.pipeline(

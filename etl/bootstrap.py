@@ -13,8 +13,10 @@ from etl.db.database import Database, open_database
 from etl.db.engines import busy_timeout_from
 from etl.db.tables import load_schema
 from etl.extract import SourceClient, open_source, strategy
+from etl.listeners.spent import Spent
 from etl.load.writer import TableWriter
 from etl.model.clock import SystemClock
+from etl.model.events import Event
 from etl.model.instants import Cursor, CursorKind, to_micros
 from etl.model.page import Response
 from etl.model.schema import SchemaChange, TableSchema
@@ -52,16 +54,23 @@ async def open_app(
     async with open_database(url, clock=time, busy_timeout_s=patience_s) as opened:
         before = await opened.revision()
         await opened.migrate()
-        plugs = _Plugs(settings=settings, database=opened, clock=time, listener=listener)
+        spent = Spent()
+
+        def tell(event: Event) -> None:
+            spent(event)
+            listener(event)
+
+        plugs = _Plugs(settings=settings, database=opened, clock=time, listener=tell)
         yield App(
             settings=settings,
             database=opened,
             store=plugs.store,
             leases=LeaseKeeper.from_environment(opened, time, environ),
             clock=time,
-            listener=listener,
+            listener=tell,
             open_source=plugs.open_source,
             assemble=plugs.assemble,
+            spent=spent,
             revision_before=before,
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction
@@ -97,13 +97,24 @@ class Database:
             except CommitUnknown:
                 if settled is None:
                     raise
-                if await self.transact(settled, lane=lane):
+                if await self._is_stored(settled, lane):
                     return done[0]
             except Exception as error:
                 if attempt >= _repetitions(error):
                     raise
                 await self.clock.sleep(random.uniform(0.5, 1.0) * 0.2 * 2.5**attempt)  # noqa: S311 - jitter, no secret
         raise AssertionError("the last attempt returns or raises")
+
+    async def _is_stored(self, settled: Callable[[AsyncConnection], Awaitable[bool]], lane: str) -> bool:
+        """Ask after a COMMIT without an answer. The asking ends with a COMMIT too, whose loss changes nothing."""
+        answers: list[bool] = []
+
+        async def ask(connection: AsyncConnection) -> None:
+            answers.append(await settled(connection))
+
+        with suppress(CommitUnknown):
+            await self.transact(ask, lane=lane)
+        return answers[-1]
 
     async def close_lane(self, lane: str) -> None:
         """Give a stream's write connection back; waits for its transaction. Unknown lanes are fine."""

@@ -11,11 +11,14 @@ from etl.model.stream import Auth
 
 
 class Signer:
-    """Adds the credentials of a source; applied only after `Origins` said that the URL is the source's own."""
+    """Adds the credentials of a source; applied only after `Origins` said that the URL is the source's own.
 
-    def __init__(self, auth: Auth) -> None:
+    `secret_params` are further query parameters that are credentials: those of a stream that hold a secret.
+    """
+
+    def __init__(self, auth: Auth, secret_params: Sequence[tuple[str, str]] = ()) -> None:
         self._headers = _headers(auth)
-        params = auth.pairs if auth.kind == "query" else ()
+        params = (*(auth.pairs if auth.kind == "query" else ()), *secret_params)
         self._query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in params)
         self._names = {name for name, _ in params}
         self._echoes = tuple(_echoes(params))

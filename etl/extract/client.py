@@ -28,7 +28,7 @@ from etl.extract.auth import Signer
 from etl.extract.exchange import DeadConnection, Exchange, Wiring
 from etl.extract.limiter import SourceLimiter
 from etl.extract.origins import Origins
-from etl.extract.request import Outgoing, RequestBuilder
+from etl.extract.request import Outgoing, RequestBuilder, secret_params_of
 from etl.extract.retry import backoff_s, is_past_end
 from etl.extract.sniffing import refuse_if_paged
 from etl.extract.transport import open_transport
@@ -54,6 +54,11 @@ class SourceClient:
         """Admission of this source's requests; implements `ports.Limiter`."""
         return self._wiring.limiter
 
+    @property
+    def held_s(self) -> float:
+        """Seconds in which no request might be sent, because of a declared rate or a pause the server asked for."""
+        return self._wiring.limiter.held_s
+
     def stream(self, stream: Stream, decoder: Decoder, next_seq: Callable[[], int]) -> StreamClient:
         """The source port of one stream. `next_seq` numbers requests in the order of their start."""
         return StreamClient(self._wiring, stream, decoder, next_seq)
@@ -63,6 +68,9 @@ class StreamClient:
     """Implements `ports.Source`."""
 
     def __init__(self, wiring: Wiring, stream: Stream, decoder: Decoder, next_seq: Callable[[], int]) -> None:
+        secret_params = secret_params_of(stream, wiring.redactor)
+        if secret_params:
+            wiring = replace(wiring, signer=Signer(wiring.source.auth, secret_params))
         self._wiring = wiring
         self._exchange = Exchange(wiring)
         self._stream = stream

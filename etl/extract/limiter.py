@@ -38,11 +38,14 @@ class SourceLimiter:
         self._adaptive = AdaptiveLimit(limits.concurrency, fixed=fixed)
         self._permits = Slots(self._limit)
         self._sends = Slots(self._limit)
+        self._held_back = 0
         self._interval_s = 1 / limits.rate if limits.rate else 0.0
         self._tolerance_s = self._interval_s * (max(limits.burst, 1) - 1)
         self._next_at = float("-inf")
         self._paused_until = float("-inf")
         self._turns = asyncio.Lock()
+        self.held_s = 0.0
+        """Seconds in which no request might be sent, because of the rate or a pause."""
 
     @property
     def in_flight(self) -> int:
@@ -69,9 +72,14 @@ class SourceLimiter:
         """
         if not self._interval_s and self._paused_until <= self._clock.monotonic():
             return
-        async with self._turns:  # asyncio's lock is fair
-            while (wait_s := self._take_turn()) > 0:
-                await self._clock.sleep(wait_s)
+        self._held_back += 1
+        try:
+            async with self._turns:  # asyncio's lock is fair
+                while (wait_s := self._take_turn()) > 0:
+                    await self._clock.sleep(wait_s)
+                    self.held_s += wait_s
+        finally:
+            self._held_back -= 1
 
     def pause(self, seconds: float, reason: str) -> None:
         """Hold every request of the source back for so many seconds from now.
@@ -89,7 +97,7 @@ class SourceLimiter:
     def answered(self, latency_s: float) -> None:
         """A good answer after so many seconds to its first byte. Called while `sending`."""
         limit = self.limit
-        self._adaptive.answered(latency_s, self._clock.monotonic(), used=self._sends.taken >= limit)
+        self._adaptive.answered(latency_s, self._clock.monotonic(), used=self._sends.taken - self._held_back >= limit)
         if self.limit > limit:
             self._permits.hand_on()
             self._sends.hand_on()

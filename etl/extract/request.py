@@ -17,6 +17,7 @@ from etl.errors import DataRefused
 from etl.extract.origins import Origins
 from etl.model.instants import Cursor, CursorKind, to_micros
 from etl.model.page import PageRequest
+from etl.model.secret import Redactor
 from etl.model.stream import Incremental, Source, Stream
 from etl.model.template import OMITTED, Body, Template, body_names, render_body
 from etl.ports import Clock
@@ -172,6 +173,12 @@ class _Content:
             return self._fixed_body
         rendered = render_body(self._json, values)
         return None if rendered is OMITTED else msgspec.json.encode(rendered)
+
+
+def secret_params_of(stream: Stream, redactor: Redactor) -> tuple[tuple[str, str], ...]:
+    """The query parameters that hold a secret; what an API echoes of them is taken out as credentials are."""
+    fixed = ((name, _text(template.render({}))) for name, template in stream.request.params if not template.names)
+    return tuple((name, value) for name, value in fixed if redactor(value) != value)
 
 
 def _start(incremental: Incremental, start: Cursor | None) -> object:

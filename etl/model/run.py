@@ -82,6 +82,31 @@ class StreamResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimeSplit:
+    """Where the wall time of a run went, in seconds. They overlap, so the largest share names the bottleneck.
+
+    `rate_limit_s` is the time in which no request might be sent (a declared rate, or a pause the server asked for);
+    `database_s` the time in transactions; `network_s` what is left: waiting for answers, and decoding them.
+    """
+
+    network_s: float = 0.0
+    rate_limit_s: float = 0.0
+    database_s: float = 0.0
+
+    @classmethod
+    def of(cls, wall_s: float, *, rate_limit_s: float, database_s: float) -> TimeSplit:
+        """Streams side by side may spend more than the wall time together; a share is at most the whole."""
+        rate, database = min(rate_limit_s, wall_s), min(database_s, wall_s)
+        return cls(network_s=max(wall_s - rate - database, 0.0), rate_limit_s=rate, database_s=database)
+
+    @property
+    def bottleneck(self) -> str:
+        """`network`, `rate limit` or `database`."""
+        shares = {"network": self.network_s, "rate limit": self.rate_limit_s, "database": self.database_s}
+        return max(shares, key=shares.__getitem__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
     """The outcome of one command: all its streams, in the order they were selected."""
 
@@ -92,6 +117,7 @@ class RunResult:
     streams: tuple[StreamResult, ...]
     signal: int | None = None
     """The number of the signal that stopped the run, None when nothing did."""
+    time: TimeSplit | None = None
 
     @property
     def exit_code(self) -> int:

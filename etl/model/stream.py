@@ -87,12 +87,14 @@ class Selector:
     def parse(cls, text: str) -> Selector:
         """`header:Name` is a header, `rel:next` a relation of the Link header, anything else a JMESPath of the body.
 
+        Names of headers and of relations are the same in upper and lower case.
+
         The syntax of the JMESPath is not checked here.
         """
         prefix, _, rest = text.partition(":")
         if prefix == "header":
             return cls(SelectorKind.HEADER, rest.strip().lower())
-        return cls(SelectorKind.LINK, rest.strip()) if prefix == "rel" else cls(SelectorKind.BODY, text.strip())
+        return cls(SelectorKind.LINK, rest.strip().lower()) if prefix == "rel" else cls(SelectorKind.BODY, text.strip())
 
     @property
     def plain(self) -> tuple[str, ...] | None:

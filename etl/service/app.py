@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from etl.db.database import Database
@@ -14,6 +14,7 @@ from etl.model.page import Page, PageRequest
 from etl.model.schema import SchemaChange, TableSchema
 from etl.model.spelled import SpelledRequest
 from etl.model.stream import Source, Stream
+from etl.listeners.spent import Spent
 from etl.pipeline.fanout import Rooms
 from etl.ports import Clock, Limiter, Listener, Pages
 from etl.runs import LeaseKeeper, RunStore, StreamRun
@@ -26,6 +27,10 @@ class OpenedSource(Protocol):
     @property
     def limiter(self) -> Limiter:
         """Admission of its requests."""
+
+    @property
+    def held_s(self) -> float:
+        """Seconds in which no request might be sent, because of a declared rate or a pause the server asked for."""
 
 
 class OpenSource(Protocol):
@@ -97,4 +102,5 @@ class App:
     listener: Listener
     open_source: OpenSource
     assemble: Assemble
+    spent: Spent = field(default_factory=Spent)
     revision_before: str | None = None

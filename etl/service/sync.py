@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from etl import __version__
 from etl.errors import UsageError
@@ -95,6 +95,7 @@ async def sync(app: App, options: SyncOptions, stop: Stop) -> RunResult:
 
 async def end_run(app: App, result: RunResult) -> RunResult:
     """Close a run in the database and tell its end."""
+    result = replace(result, time=app.spent.split(result.seconds))
     await app.store.finish(result.run_id, status=result.status, exit_code=result.exit_code, seconds=result.seconds)
     app.listener(RunFinished(result=result))
     return result
@@ -121,6 +122,7 @@ async def _side_by_side(
         }
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(opened[stream.source], stream), name=stream.id) for stream in streams]
+        app.spent.rate_limit_s = max((source.held_s for source in opened.values()), default=0.0)
     return [task.result() for task in tasks]
 
 

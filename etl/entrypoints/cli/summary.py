@@ -12,7 +12,7 @@ from typing import Any, Final
 from etl.entrypoints.cli.session import Session
 from etl.entrypoints.cli.table import table
 from etl.listeners.figures import instant, seconds, several, size
-from etl.model.run import Counts, RunResult, RunStatus, StreamResult
+from etl.model.run import Counts, RunResult, RunStatus, StreamResult, TimeSplit
 
 _TITLES: Final = (
     "stream", "pages", "fetched", "inserted", "updated", "unchanged", "rejected", "watermark", "verdict",
@@ -139,7 +139,14 @@ def _sums(session: Session, result: RunResult) -> str:
     speed = f"{sums.pages / result.seconds:,.0f} pages/s" if result.seconds > 0.05 else ""
     requests = f"{several(sums.pages, 'page')} in {several(sums.requests, 'request')}, {sums.retries:,} retried"
     deleted = f"{sums.deleted:,} deleted" if sums.deleted else ""
-    return "  " + f" {session.marks.dot} ".join(filter(None, (requests, size(sums.bytes), speed, deleted)))
+    split = _split(result.time) if result.time is not None and result.seconds > 0.5 else ""
+    return "  " + f" {session.marks.dot} ".join(filter(None, (requests, size(sums.bytes), speed, deleted, split)))
+
+
+def _split(time: TimeSplit) -> str:
+    """Where the time went, with the name of what would have to be faster."""
+    shares = f"network {time.network_s:.1f} s, rate limit {time.rate_limit_s:.1f} s, database {time.database_s:.1f} s"
+    return f"bottleneck {time.bottleneck}: {shares}"
 
 
 def _causes(session: Session, results: Sequence[StreamResult]) -> list[Told]:

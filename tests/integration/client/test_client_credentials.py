@@ -140,3 +140,29 @@ async def test_a_secret_with_a_line_break_is_refused_before_anything_is_sent(ben
 
     assert server.seen == []
     assert not leaks(f"{caught.value} {caught.value.hint}")
+
+
+async def test_a_secret_written_as_a_parameter_is_kept_nowhere(bench, server, wire):
+    """`params: {key: ${TOKEN}}` in place of `auth`: the echo in the next link was stored with the page."""
+    echoed = f"{server.url}/things?key={CANARY}&page=2"
+    server.plays(wire.reply({"data": [1], "next": echoed}, Link=f'<{echoed}>; rel="next"'))
+
+    params = [("key", CANARY), ("page", "1")]
+    page = await bench.fetch(server.url, secrets=[CANARY], kind=PagesKind.LINK, params=params)
+
+    assert server.seen[0].target == f"/things?page=1&key={CANARY}"
+    assert not leaks(repr(page))
+    for link in (page.facts.next_link, page.response.links["next"]):
+        await bench.stream(kind=PagesKind.LINK, params=params).fetch(wire.first(link=link))
+        assert server.seen[-1].target == f"/things?page=2&key={CANARY}"
+
+
+async def test_a_secret_parameter_does_not_follow_a_redirect_to_an_allowed_host(bench, server, serving, wire):
+    """It is a credential of the source, wherever it is written."""
+    other = await serving()
+    server.plays(wire.reply(b"", 302, Location=f"{other.url}/part"))
+
+    await bench.fetch(server.url, secrets=[CANARY], params=[("key", CANARY)], allow_hosts=(other.url,))
+
+    assert leaks(server.seen[0].raw)
+    assert not leaks(other.seen[0].raw)

@@ -69,6 +69,8 @@ class SetClock:
 class FakeApi(SourceClient):
     """Lists by name of the stream; `before` is called with every request, and may raise or ask for a stop."""
 
+    held_s = 0.0
+
     def __init__(self) -> None:
         days = [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 9)]
         self.lists: dict[str, list[dict[str, Any]]] = {

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from pathlib import Path
 
 import pytest
 
-import etl
+import etl.bootstrap  # noqa: F401 - with every room come all errors there are
 from etl.entrypoints.cli.process import run
 from etl.errors import EtlError, UsageError
 from etl.service.explain import EXPLANATIONS, codes, explain, page
@@ -18,13 +16,6 @@ PAGE = Path(__file__).parents[3] / "docs" / "reference" / "error-codes.md"
 
 def tree(kind: type[EtlError] = EtlError) -> list[type[EtlError]]:
     return [kind, *(below for child in kind.__subclasses__() for below in tree(child))]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def everything_is_imported() -> None:
-    for module in pkgutil.walk_packages(etl.__path__, "etl."):
-        if not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
 
 
 def test_every_code_of_the_error_tree_has_its_text() -> None:
@@ -45,8 +36,8 @@ def test_every_text_says_what_it_means_what_causes_it_and_what_to_do(code: str) 
     found = EXPLANATIONS[code]
 
     assert found.means.endswith(".")
-    assert all(found.causes) and found.causes
-    assert all(found.do) and found.do
+    assert "" not in found.causes != ()
+    assert "" not in found.do != ()
 
 
 def test_the_page_of_the_reference_is_the_same_text() -> None:
