@@ -270,7 +270,7 @@ class RunStore:
         marks: Mapping[str, Watermark],
         now: datetime,
     ) -> Finished:
-        counts = await ledger_sums.counts(connection, run.ordinal, deleted=ending.deleted)
+        counts = ending.counts or await ledger_sums.counts(connection, run.ordinal, deleted=ending.deleted)
         mark = marks.get("")
         table = state.run_streams
         await connection.execute(

@@ -61,6 +61,8 @@ class Ending:
     upper_bound: datetime | None = None
     total_rows: int | None = None
     deleted: int = 0
+    counts: Counts | None = None
+    """Of a run without a ledger of its own; None takes the sums over the ledger."""
     steps: Sequence[WatermarkStep] = ()
     read: Mapping[str, Sequence[Interval]] = field(default_factory=dict)
 

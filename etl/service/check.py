@@ -11,7 +11,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from etl.db.health import Health, examine
-from etl.errors import ConfigError, EtlError, Problem
+from etl.errors import AuthRefused, ConfigError, EtlError, GaveUp, Problem
 from etl.listeners.figures import several, size
 from etl.model.events import Event, QuotaSeen, RequestRetried, Warned
 from etl.model.page import Page
@@ -26,6 +26,7 @@ SKEW = timedelta(seconds=30)
 LOW_DISK = 1_000_000_000
 LOW_QUOTA = 0.05
 _RETRIES = 1
+_CLOSED = (GaveUp.code, AuthRefused.code)
 
 
 class Grade(StrEnum):
@@ -38,12 +39,13 @@ class Grade(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One line: `about` is what was looked at. `online` facts needed a request."""
+    """One line: `about` is what was looked at. `online` facts needed a request; `code` is that of an error."""
 
     grade: Grade
     about: str
     text: str
     hint: str = ""
+    code: str = ""
     online: bool = False
 
 
@@ -103,7 +105,7 @@ async def database_fact(url: str, clock: Clock) -> Fact:
     try:
         health = await examine(url, clock=clock)
     except EtlError as error:
-        return Fact(grade=Grade.PROBLEM, about="database", text=str(error), hint=error.hint)
+        return Fact(grade=Grade.PROBLEM, about="database", text=str(error), hint=error.hint, code=error.code)
     grade = Grade.WARNING if health.free is not None and health.free < LOW_DISK else Grade.OK
     return Fact(grade=grade, about="database", text=", ".join(_health_words(health)))
 
@@ -142,11 +144,17 @@ async def source_facts(scout: Scout, streams: Iterable[Stream], notes: Notes) ->
             continue
         source = _impatient(scout.settings.sources[name])
         async with scout.open_source(source, concurrency=1) as opened:
-            answered = False
-            for stream in chosen:
+            answered = closed = False
+            for place, stream in enumerate(chosen, 1):
                 async for fact in _stream_facts(scout, opened, stream, notes, first=not answered):
                     answered = answered or fact.about == name
+                    closed = fact.code in _CLOSED and not answered
                     yield fact
+                if closed and place < len(chosen):
+                    # Each would spend its tries and its deadline on the same closed door.
+                    rest = several(len(chosen) - place, "more stream")
+                    yield Fact(grade=Grade.WARNING, about=name, text=f"{rest} not asked", online=True)
+                    break
 
 
 def _impatient(source: Source) -> Source:
@@ -161,7 +169,8 @@ async def _stream_facts(
     try:
         taken = await take(sampler, sample_window(stream, scout.clock.now()), 2)
     except EtlError as error:
-        yield Fact(grade=Grade.PROBLEM, about=stream.id, text=str(error), hint=error.hint, online=True)
+        text, code = str(error), error.code
+        yield Fact(grade=Grade.PROBLEM, about=stream.id, text=text, hint=error.hint, code=code, online=True)
         return
     if first:
         yield _access(stream.source, taken.pages[0], notes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import chain, pairwise
@@ -18,12 +18,13 @@ from etl.errors import EtlError
 from etl.listeners.figures import several
 from etl.model.instants import to_micros
 from etl.model.page import Page, PageRequest
-from etl.model.stream import PagesKind, ProofMode, Stream
+from etl.model.stream import Order, PagesKind, ProofMode, Stream
 from etl.model.window import Window
 from etl.service.app import Sampler
 from etl.service.planning import plan_sync
 
 _DIGEST = 8
+_GROWING = "unique: true, immutable: true, append_only: true"
 _ORDERED = (int, float, Decimal, date, datetime)
 
 
@@ -184,11 +185,10 @@ def _undeclared(stream: Stream, taken: Taken, numbered: bool) -> Finding:
     key = _direction([[_single(values) for values in page.block.keys] for page in taken.pages])
     if key and len(stream.key) == 1:
         name = ".".join(stream.key[0])
-        way = "" if key == "ascending" else ", direction: desc"
         return Finding(
             grade="ok",
             text=f"no order declared, {name} {key} seen: a run can be consistent at best",
-            hint=f"if the API promises it: order: {{by: {name}, unique: true, immutable: true{way}}}",
+            hint=_promise(stream, name, descending=key == "descending"),
         )
     cursor = _direction([page.block.cursors for page in taken.pages])
     if cursor and stream.incremental is not None and numbered:
@@ -199,6 +199,16 @@ def _undeclared(stream: Stream, taken: Taken, numbered: bool) -> Finding:
             hint="ask the API to sort by a unique field that never changes",
         )
     return Finding(grade="ok", text="no order declared: a run can be consistent at best")
+
+
+def _promise(stream: Stream, name: str, *, descending: bool) -> str:
+    """The line that would make runs verified, if the API's owner promises what it says; empty where none would."""
+    fixed = Order(by=stream.key, descending=descending, unique=True, immutable=True)
+    for order, words in ((fixed, "unique: true, immutable: true"), (replace(fixed, append_only=True), _GROWING)):
+        if replace(stream, order=order).proof is not ProofMode.CHECKS:
+            way = ", direction: desc" if descending else ""
+            return f"if the API promises it, runs can be verified: order: {{by: {name}, {words}{way}}}"
+    return ""
 
 
 def _single(values: Sequence[Any]) -> object:

@@ -186,7 +186,7 @@ class CheapChecks:
         if not told and not end:
             return Judgement(
                 verdict=Verdict.ASSUMED,
-                reason="; ".join(["the only sign of the end was a short or an empty page", *facts]),
+                reason="; ".join([_sign_of_the_end(seen.end), *facts]),
                 hint="tell where the API says how much there is: pages.total_rows, total_pages, while or until",
             )
         if end:
@@ -213,3 +213,10 @@ class CheapChecks:
         if paging.kind is PagesKind.CURSOR and end.next_cursor is None and paging.more is None and end.count == 0:
             return ""
         return "no next cursor" if paging.kind is PagesKind.CURSOR and end.next_cursor is None else ""
+
+
+def _sign_of_the_end(end: PageFacts | None) -> str:
+    """What ended a list that tells nothing; some refusals are a limit of the API as well as an end."""
+    if end is not None and end.refused in (400, 422):
+        return f"the API refused the next page ({end.refused}), which may be its end or its depth limit"
+    return "the only sign of the end was a short or an empty page"

@@ -79,7 +79,8 @@ def _add_rejects(app: typer.Typer) -> None:
     group = _group()
     add(group, "list", rejects.list_rejects, example="etl rejects list github")
     add(group, "show", rejects.show_reject, example="etl rejects show 17")
-    app.add_typer(group, name="rejects", help="Items that did not become rows: list, show.")
+    add(group, "replay", rejects.replay_rejects, example="etl rejects replay github.issues")
+    app.add_typer(group, name="rejects", help="Items that did not become rows: list, show, replay.")
 
 
 def _add_state(app: typer.Typer) -> None:

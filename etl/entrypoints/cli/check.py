@@ -96,5 +96,6 @@ def _object(session: Session, fact: Fact) -> dict[str, Any]:
         "about": fact.about,
         "text": session.printable(fact.text, 4000),
         "hint": session.printable(fact.hint, 4000),
+        "code": fact.code,
         "online": fact.online,
     }

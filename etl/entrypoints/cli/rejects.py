@@ -10,6 +10,7 @@ import typer
 from etl.entrypoints.cli.listing import as_object, listing, records
 from etl.entrypoints.cli.options import Selectors
 from etl.entrypoints.cli.session import Session
+from etl.entrypoints.cli.summary import error_object, present
 
 _COLUMNS: Final = {
     "id": "id",
@@ -35,6 +36,14 @@ def list_rejects(
     found = session.read(lambda app: rejects(app, tuple(selectors or ()), run_id=run_id, limit=limit))
     listing(session, found, _COLUMNS, empty="nothing was rejected")
     return 0
+
+
+def replay_rejects(session: Session, selectors: Selectors = None) -> int:
+    """Read rejected items again under today's configuration; what fits now is stored, without a request."""
+    from etl.service.replay import replay
+
+    session.logs, session.on_error = True, error_object
+    return present(session, session.work(lambda app, stop: replay(app, tuple(selectors or ()), stop)))
 
 
 def show_reject(

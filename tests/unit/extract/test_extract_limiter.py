@@ -379,20 +379,28 @@ async def test_after_a_cut_the_pages_on_their_way_do_not_come_back_all_at_once(m
     assert order == list(range(8))
 
 
-async def test_requests_that_wait_for_the_declared_rate_do_not_make_the_limit_grow(make):
-    """One a second leaves one at the server; the other seven that hold a place there wait for their turn."""
-    limiter, released = make(rate=1.0), asyncio.Event()
+async def test_requests_that_wait_for_the_declared_rate_do_not_make_the_limit_grow(make, clock):
+    """One is at the server; the other seven that hold a place there wait for their turn."""
+    limiter, gate = make(rate=1.0), asyncio.Event()
+
+    async def held(_seconds):
+        await gate.wait()
+        clock.advance(1.0)
+
+    clock.sleep = held
+    answered = asyncio.Event()
 
     async def one():
         async with limiter.sending():
             await limiter.turn()
-            limiter.answered(0.05)
-            await released.wait()
+            await answered.wait()
 
-    tasks = [asyncio.create_task(one()) for _ in range(7)]
+    tasks = [asyncio.create_task(one()) for _ in range(8)]
     await settle()
+
+    limiter.answered(0.05)
     assert limiter.limit == 8
 
-    released.set()
+    gate.set()
+    answered.set()
     await asyncio.gather(*tasks)
-    assert limiter.limit == 8

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from etl.errors import ConfigError
+from etl.model.stream import Deletes, DeletesKind, Selector, SelectorKind
 from etl.settings import load
 
 if TYPE_CHECKING:
@@ -181,8 +182,6 @@ def test_a_literal_secret_never_appears_in_a_message(problems: Problems) -> None
         ("for_each: {repo: [a]}", "streams.items.for_each"),
         ("hooks: {x: y}", "streams.items.hooks"),
         ("raw: 7d", "streams.items.raw"),
-        ("deletes: infer", "streams.items.deletes"),
-        ("deletes: {field: gone}", "streams.items.deletes"),
         ("incremental: {token: last_seq, from: last}", "streams.items.incremental.token"),
         ("pages: {cursor: a, merge: continue}\n    params: {c: '{cursor}'}", "streams.items.pages.merge"),
     ],
@@ -220,6 +219,46 @@ def test_oauth2_is_refused_with_a_way_out(problems: Problems) -> None:
             "(fetch a token outside and use `bearer`)"
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ("write: append\n    deletes: infer", "deletes: needs a `key`: which row is gone is told by it"),
+        ("key: id\n    write: replace\n    deletes: infer", "deletes: marks rows, and `write: replace` removes them"),
+        ("key: id\n    deletes: {}", "deletes: needs exactly one of field, when"),
+        ("key: id\n    deletes: {when: 'header:X-Gone'}", "deletes.when: looks at an item, which has no headers"),
+        (
+            "key: id\n    deletes: infer\n    incremental: {field: at}\n    params: {q: 'at >= {start}'}",
+            "deletes: compares whole lists, and params.q always restricts them",
+        ),
+    ],
+)
+def test_deletes_that_could_not_be_told_are_problems(problems: Problems, keys: str, told: str) -> None:
+    """A row that is wrongly called deleted is worse than none."""
+    found = problems(shop=f"base_url: https://a.example\nstreams:\n  items:\n    pages: none\n    {keys}\n")
+
+    assert any(told in problem for problem in found), found
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("infer", Deletes(kind=DeletesKind.INFER)),
+        ("{field: meta.gone}", Deletes(kind=DeletesKind.FIELD, field=("meta", "gone"))),
+        (
+            "{when: \"state == 'gone'\"}",
+            Deletes(kind=DeletesKind.WHEN, when=Selector(SelectorKind.BODY, "state == 'gone'")),
+        ),
+    ],
+)
+def test_deletes_become_a_value_and_change_the_fingerprint(configure: Configure, written: str, meant: Deletes) -> None:
+    """Runs with different deletes never complete each other's reading."""
+    plain = configure(shop=GOOD).streams[0]
+    stream = configure(shop=GOOD.replace("pages: none", f"pages: none, deletes: {written}")).streams[0]
+
+    assert stream.deletes == meant
+    assert stream.fingerprint != plain.fingerprint
 
 
 def test_deletes_ignore_is_no_feature(configure: Configure) -> None:

@@ -184,3 +184,16 @@ def test_a_chain_that_reached_max_pages_is_incomplete_and_not_read_again() -> No
 
     assert checks.judge(None) == Judgement(verdict=Verdict.INCOMPLETE, reason="stopped by max_pages = 2")
     assert checks.repairs() == ()
+
+
+def test_a_refusal_that_may_be_a_depth_limit_is_told_as_such() -> None:
+    """400 and 422 end some lists, and cut others; the reason leaves it to the reader."""
+    checks = CheapChecks(Paging(kind=PagesKind.NUMBER), has_key=True)
+    read(checks, facts(1, 2), facts(refused=422))
+    for probe in checks.probes():
+        checks.saw(probe, facts(1, 2))
+
+    judgement = checks.judge(None)
+
+    assert judgement.verdict is Verdict.ASSUMED
+    assert judgement.reason.startswith("the API refused the next page (422), which may be its end or its depth limit")
