@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test check fix bench docs clean
+.PHONY: help demo test chaos check fix bench docs clean
 
 help:           ## list the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -14,6 +14,9 @@ demo: $(VENV)/.run   ## install, then sync the bundled API into SQLite and query
 
 test: $(VENV)/.dev   ## run every test, on SQLite and on PostgreSQL
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+chaos: $(VENV)/.dev  ## kill and break it at every storage call and at random moments: an hour or more; CHAOS_SEED, CHAOS_KILLS
+	@$(BIN)/python -m pytest -n 2 -m slow tests/chaos
 
 check: $(VENV)/.dev  ## lint, types, and the import contract
 	@$(BIN)/ruff check .

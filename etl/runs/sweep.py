@@ -23,6 +23,7 @@ from etl.db.database import Database
 from etl.db.layout import CHANGED_AT, DELETED_AT, FIRST_SEEN_AT, RUN_ID, SEQ, driver_sql, quote
 from etl.db.types import Instant, fixed_width
 from etl.model.page import Row
+from etl.model.run import RunKind, RunStatus
 from etl.model.schema import TableSchema
 from etl.model.stream import Stream
 from etl.runs.digests import DigestCount
@@ -128,6 +129,9 @@ class Sweep:
         async def work(connection: AsyncConnection, now: datetime) -> None:
             if found.count and not refused:
                 await self._remove(connection, found, now)
+            elif refused and not self._stream.key:  # the rows of the reading before stay, so its own have to go
+                assert self._began is not None  # `look` was there
+                await connection.execute(delete(self._table).where(_written >= self._began.seq))
             await self._remember(connection, found.digests if keep else array("Q"))
 
         return work
@@ -196,10 +200,21 @@ class Sweep:
         return (await connection.execute(query.limit(1))).first() is not None
 
     async def _look_at_versions(self, connection: AsyncConnection, began: _Began, found: Missing) -> None:
-        """Without a key a reading replaces all rows of the readings before."""
+        """Without a key a reading replaces all rows before it; it is weighed against the last one that succeeded."""
+        runs = state.run_streams
+        last = (
+            select(runs.c.generation)
+            .where(runs.c.stream == self._run.stream, runs.c.status == RunStatus.SUCCEEDED.value)
+            .where(runs.c.ordinal < began.ordinal, runs.c.kind != RunKind.REPLAY.value)
+            .order_by(runs.c.ordinal.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        its = select(runs.c.run_id).where(runs.c.stream == self._run.stream, runs.c.generation == last)
         found.count = await self._count(connection, _written < began.seq)
         found.delivered = found.live - found.count
-        found.lost = max(found.count - found.delivered, 0)
+        found.live = await self._count(connection, column(RUN_ID).in_(its), _written < began.seq)
+        found.lost = max(found.live - found.delivered, 0)
 
     async def _look_at_keys(
         self, connection: AsyncConnection, schema: TableSchema, began: _Began, found: Missing

@@ -48,11 +48,11 @@ def test_a_year_in_slices_equals_one_reading(shop) -> None:
 def test_a_backfill_that_was_stopped_is_resumed_by_its_id(shop) -> None:
     """Ctrl-C half way ends with 130 and the command to type; the rest is what was missing."""
     mark = shop.one(MARK)
-    shop.slow(0.15)
+    shop.slow(0.3)
     running = shop.start("backfill", "shop.orders", *YEAR, "--step", "30d", "--json")
     shop.until(lambda: done_slices(shop) >= 4, "four slices")
     running.send(signal.SIGINT)
-    stopped = running.wait(timeout=15)
+    stopped = running.wait()
 
     assert stopped.code == 130, stopped.err
     assert stopped.stream("shop.orders")["status"] == "interrupted"
@@ -87,7 +87,7 @@ def test_failed_slices_can_be_read_alone(shop) -> None:
 
 def test_a_killed_backfill_is_resumed(shop) -> None:
     """kill -9 in the middle of a slice: the same command continues it, and the rows are the truth."""
-    shop.slow(0.15)
+    shop.slow(0.3)
     running = shop.start("backfill", "shop.orders", *YEAR, "--step", "120d")
     shop.until(lambda: done_slices(shop) >= 1, "a slice")
     running.send(signal.SIGKILL)

@@ -273,6 +273,9 @@ def test_replace_without_a_key_keeps_the_rows_of_the_last_reading_alone(project:
     done, line = sync(project)
     assert (done.code, line["status"], line["deleted"]) == (5, "refused", 0)
     assert "40 of 298 rows would be deleted" in line["reason"]
+    assert project.one("SELECT count(*) FROM shop_items") == 298
+    assert sync(project, "--confirm-deletes", "40")[0].code == 0
+    assert ids(project, "SELECT id FROM shop_items ORDER BY id") == truth(project)
 
 
 def test_a_refused_reading_is_closed_and_never_resumed(project: Project) -> None:
@@ -286,4 +289,4 @@ def test_a_refused_reading_is_closed_and_never_resumed(project: Project) -> None
 
     done, line = sync(project)
 
-    assert (done.code, line["status"], line["fetched"]) == (5, "refused", 270)
+    assert (done.code, line["status"], line["verdict"]) == (5, "refused", "verified")

@@ -71,7 +71,7 @@ def test_every_second_runs_again_and_again_until_sigterm(project) -> None:
     project.until(lambda: [row[0] for row in project.rows(LINES)].count("succeeded") >= 3, "three runs")
 
     running.send(signal.SIGTERM)
-    done = running.wait(timeout=20)
+    done = running.wait()
 
     assert done.code == 0, done.err
     assert "Traceback" not in done.err
@@ -86,12 +86,12 @@ def test_every_second_runs_again_and_again_until_sigterm(project) -> None:
 def test_a_tick_during_a_long_run_is_skipped_with_a_line(project) -> None:
     """The history says why nothing happened at that time; a stop while reading ends with 0, too."""
     project.configure(every("every 1s").replace("size: 100", "size: 10"))
-    project.slow(0.4)
+    project.slow(1.0)
     running = project.start("serve", "--grace", "10s")
     project.until(lambda: "skipped" in [row[0] for row in project.rows(LINES)], "a skipped tick")
 
     running.send(signal.SIGTERM)
-    done = running.wait(timeout=20)
+    done = running.wait()
 
     assert done.code == 0, done.err
     skipped = [reason for status, reason in project.rows(LINES) if status == "skipped"]
@@ -114,7 +114,7 @@ def test_a_run_that_outlasts_the_grace_is_cut_off(lite) -> None:
     lite.until(lambda: lite.api.count("/api/items"), "the first request")
 
     running.send(signal.SIGTERM)
-    done = running.wait(timeout=15)
+    done = running.wait()
 
     assert done.code == 143, done.err
     assert "Traceback" not in done.err

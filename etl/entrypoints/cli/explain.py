@@ -19,8 +19,8 @@ def explain(
 ) -> int:
     """Explain an error code. What it means, what usually causes it, what to do; needs no network."""
     from etl.entrypoints.cli.listing import as_object
-    from etl.service.explain import EXPLANATIONS
     from etl.service.explain import explain as look_up
+    from etl.service.explanations import EXPLANATIONS
 
     found = tuple(EXPLANATIONS.values()) if code is None else (look_up(code),)
     if session.shared.json:

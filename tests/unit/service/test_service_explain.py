@@ -9,7 +9,8 @@ import pytest
 import etl.bootstrap  # noqa: F401 - with every room come all errors there are
 from etl.entrypoints.cli.process import run
 from etl.errors import EtlError, UsageError
-from etl.service.explain import EXPLANATIONS, codes, explain, page
+from etl.service.explain import codes, explain, page
+from etl.service.explanations import EXPLANATIONS
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "error-codes.md"
 
