@@ -130,6 +130,7 @@ pages = Table(
     Column("max_cursor", Text),
     Column("future_rows", BigInteger, nullable=False, server_default="0"),
     Column("outside_rows", BigInteger, nullable=False, server_default="0"),
+    Column("order_broken", Text, nullable=False, server_default=""),
     Column("url", Text, nullable=False, server_default=""),
     Column("status", Integer, nullable=False),
     Column("served_at", Instant),

@@ -25,7 +25,8 @@ def key_facts(texts: Sequence[bytes | None], body: bytes, *, has_key: bool) -> d
         "first_key": None if first is None else first.decode(),
         "last_key": None if last is None else last.decode(),
         "key_digests": digests,
-        "digest": blake2b(digests, digest_size=8).digest(),
+        # Pages of nothing but rejects without a key must not look like one page that came twice.
+        "digest": blake2b(digests if digests or not texts else body, digest_size=8).digest(),
     }
 
 

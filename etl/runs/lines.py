@@ -27,13 +27,13 @@ PAGE_COLUMNS = (
     "ordinal", "generation", "stream", "member", "win_start", "win_end", "position", "attempt", "purpose",
     "page_ordinal", "seq", "items", "inserted", "updated", "unchanged", "rejected", "bytes", "tries", "first_key",
     "last_key", "key_digests", "digest", "total_rows", "total_pages", "next_cursor", "next_link", "more", "min_cursor",
-    "max_cursor", "future_rows", "outside_rows", "url", "status", "served_at", "requested_at", "seconds",
+    "max_cursor", "future_rows", "outside_rows", "order_broken", "url", "status", "served_at", "requested_at", "seconds",
     "committed_at",
 )  # fmt: skip
 FACT_COLUMNS = (
     "member", "win_start", "win_end", "position", "attempt", "items", "first_key", "last_key", "key_digests", "digest",
     "total_rows", "total_pages", "next_cursor", "next_link", "more", "min_cursor", "max_cursor", "future_rows",
-    "outside_rows", "status",
+    "outside_rows", "order_broken", "status",
 )  # fmt: skip
 TRY_COLUMNS = ("ordinal", "stream", "position", "url", "reason", "status", "requested_at", "seconds", "wait_s")
 REJECT_COLUMNS = (
@@ -102,6 +102,7 @@ class LineForm:
             cursor_text(facts.max_cursor),
             facts.future_rows,
             facts.outside_rows,
+            facts.order_broken,
             response.url,
             response.status,
             None if response.served_at is None else self._instant(response.served_at),
@@ -173,6 +174,7 @@ def row_facts(row: RowMapping | Mapping[str, Any], kind: CursorKind) -> PageFact
         min_cursor=_cursor(row["min_cursor"], kind),
         future_rows=row["future_rows"],
         outside_rows=row["outside_rows"],
+        order_broken=row["order_broken"],
         refused=row["status"] if row["status"] >= 400 else None,
     )
 

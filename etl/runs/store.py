@@ -173,6 +173,19 @@ class RunStore:
         async with self._database.read() as connection:
             return await ledger_sums.generation_counts(connection, run.stream, run.generation)
 
+    async def schema_changes(self, run: StreamRun) -> tuple[str, ...]:
+        """What the run changed in the table, a line each: `+ gift_note text`, `total bigint to numeric`."""
+        table = state.schema_changes
+        query = select(table).where(table.c.ordinal == run.ordinal).order_by(table.c.id)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return tuple(
+            f"+ {row.column_name} {row.new_type}"
+            if row.old_type is None
+            else f"{row.column_name} {row.old_type} to {row.new_type}"
+            for row in rows
+        )
+
     async def finish_stream(self, run: StreamRun, ending: Ending, removal: Removal | None = None) -> Finished:
         """The finalising transaction: token, removal, counters, verdict, watermark, coverage, release of the lease.
 
@@ -199,11 +212,18 @@ class RunStore:
     async def fail_stream(self, run: StreamRun, ending: Ending) -> Finished:
         """End a stream's run without a claim: no watermark, no coverage, and without the token's consent.
 
+        A run that the finalising transaction ended keeps that end: its watermark is committed with it, even when the
+        disk failed right after.
         A fenced run records its own end this way. The generation stays open to a resume.
         """
 
         async def work(connection: AsyncConnection) -> Finished:
-            return await self._end(connection, run, ending, await load(connection, run.stream), self._clock.now())
+            marks = await load(connection, run.stream)
+            if await _is_concluded(connection, run.ordinal):
+                mark = marks.get("")
+                counts = await ledger_sums.counts(connection, run.ordinal)
+                return Finished(counts=counts, watermark=None if mark is None else show(mark.value, mark.kind))
+            return await self._end(connection, run, ending, marks, self._clock.now())
 
         return await self._database.transact(work, settled=lambda connection: _has_ended(connection, run.ordinal))
 
@@ -311,3 +331,9 @@ async def _has_ended(connection: AsyncConnection, ordinal: int) -> bool:
     table = state.run_streams
     status = (await connection.execute(select(table.c.status).where(table.c.ordinal == ordinal))).scalar()
     return status not in (None, RunStatus.RUNNING.value)
+
+
+async def _is_concluded(connection: AsyncConnection, ordinal: int) -> bool:
+    table = state.run_streams
+    status = (await connection.execute(select(table.c.status).where(table.c.ordinal == ordinal))).scalar()
+    return status in (RunStatus.SUCCEEDED.value, RunStatus.INCOMPLETE.value)

@@ -46,7 +46,9 @@ def plan_sync(
     until = _end(stream, incremental, now) if resumed is None else resumed[1]
     whole = full or since is None
     if not stream.asks_for_start:
-        return Plan(windows=(Window(),), since=None if whole else since)
+        # Rows older than `start` are left out after the download. Those older than the watermark are not: they came
+        # anyway, and an edit that did not touch the cursor is found among them.
+        return Plan(windows=(Window(start=None if full else incremental.start),), since=None if whole else since)
     if whole and stream.sweeps:  # compared with the table afterwards: no bound may hide a row
         return Plan(windows=(Window(),))
     begin = incremental.start if full else since

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,12 +14,15 @@ from etl.model.instants import iso
 from etl.model.run import RunKind, RunResult, RunStatus, RunTrigger, exit_code
 from etl.model.stream import Stream
 from etl.ports import Stop
-from etl.runs import Catalog
+from etl.runs import Catalog, History
 from etl.schedule.job import Job, due_now
 from etl.schedule.scheduler import Scheduler
 from etl.schedule.triggers import next_due
 from etl.service.app import App
 from etl.service.sync import SyncOptions, sync
+
+
+_A_DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +55,21 @@ async def serve(app: App, options: ServeOptions, stop: Stop) -> int:
     ) as scheduler:
         for stream_id, at in sorted(scheduler.upcoming.items(), key=lambda pair: pair[1]):
             app.listener(Warned(stream=stream_id, message=f"next run at {iso(at)}"))
-        in_time = await scheduler.wait(stop)
+        async with asyncio.TaskGroup() as tasks:
+            pruning = tasks.create_task(_prune_daily(app), name="prune")
+            in_time = await scheduler.wait(stop)
+            pruning.cancel()
     return 0 if in_time or stop.signal is None else 128 + stop.signal
+
+
+async def _prune_daily(app: App) -> None:
+    """Old ledger lines go while the daemon runs, so that a year of runs does not outgrow its data."""
+    while True:
+        try:
+            await History(app.database, app.clock).prune()
+        except DatabaseRefused as refused:
+            app.listener(Warned(stream="", message=f"old ledger lines were not pruned: {refused}"))
+        await app.clock.sleep(_A_DAY_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

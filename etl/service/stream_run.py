@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from etl.errors import DatabaseRefused, EtlError, LeaseHeld
@@ -43,9 +43,10 @@ class Job:
         """Asked to be partial: it neither resumes nor can be resumed."""
         return self.max_rows is not None or self.max_pages is not None
 
-    def budget(self) -> Budget:
-        """Counted down while reading."""
-        return Budget(pages=self.max_pages, rows=self.max_rows, only_inside=self.bounds is not None)
+    def budget(self, stream: Stream) -> Budget:
+        """Counted down while reading. Where the API cannot filter, rows outside the window are left out here."""
+        only_inside = self.bounds is not None or not stream.asks_for_start
+        return Budget(pages=self.max_pages, rows=self.max_rows, only_inside=only_inside)
 
 
 async def run_stream(app: App, opened: OpenedSource, stream: Stream, job: Job, stop: Stop) -> StreamResult:
@@ -120,7 +121,7 @@ class _Attempt:
 
     async def _read(self, opened: OpenedSource, lease: StreamLease, stop: Stop) -> Reading:
         rooms = await self.app.assemble(opened, self.stream, self.record)
-        parts = Parts(rooms=rooms, lease=lease, stop=stop, budget=self.job.budget())
+        parts = Parts(rooms=rooms, lease=lease, stop=stop, budget=self.job.budget(self.stream))
         return await sync_stream(parts, self.plan.windows)
 
     async def _end(self, reading: Reading) -> StreamResult:
@@ -146,9 +147,11 @@ class _Attempt:
                 read=self._read_intervals(reading, upper_bound),
             )
             finished = await self.app.store.finish_stream(self.record, ending, decision.removal)
+            changes = await self.app.store.schema_changes(self.record)
         except EtlError as error:
             return await self._end_badly(failed(error))
-        return _result(self.stream, outcome, finished.counts, finished.watermark, self._seconds)
+        result = _result(self.stream, outcome, finished.counts, finished.watermark, self._seconds)
+        return replace(result, schema_changes=tuple(f"{self.stream.table} {change}" for change in changes))
 
     async def _decide(self, reading: Reading, outcome: Outcome, counts: Counts) -> Decision:
         return await decide(

@@ -232,6 +232,7 @@ def upgrade() -> None:
         sa.Column("max_cursor", sa.Text(), nullable=True),
         sa.Column("future_rows", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("outside_rows", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("order_broken", sa.Text(), server_default="", nullable=False),
         sa.Column("url", sa.Text(), server_default="", nullable=False),
         sa.Column("status", sa.Integer(), nullable=False),
         sa.Column("served_at", Instant(), nullable=True),

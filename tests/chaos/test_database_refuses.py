@@ -103,9 +103,22 @@ def test_a_folder_that_may_not_be_written_is_named(lite, tmp_path) -> None:
     is_refused(lite.forked(*SYNC), "cannot be opened")
 
 
+@contextmanager
+def mounted(folder, size: str):
+    """A file system of its own, for root on a machine that permits it."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("this machine does not let us mount")
+    try:
+        yield lambda options: subprocess.run(["mount", "-o", f"remount,{options}", folder], check=True)
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write read-only files")
 @pytest.mark.parametrize("what", ["file", "folder"])
-def test_a_read_only_place_is_refused(lite, what) -> None:
+def test_a_file_or_folder_without_write_permission_is_refused(lite, what) -> None:
     """The file stays as it is."""
     recovers(lite)
     place = lite.path if what == "file" else lite.path.parent
@@ -119,23 +132,30 @@ def test_a_read_only_place_is_refused(lite, what) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_a_read_only_disk_is_refused(lite, tmp_path) -> None:
+    """Mounted read-only, as after an error of the disk."""
+    disk = tmp_path / "disk"
+    with mounted(disk, "16m") as remount:
+        lite.database = f"sqlite:///{disk / 'etl.db'}"
+        recovers(lite)
+        remount("ro")
+        done = lite.forked(*SYNC, "--full")
+        remount("rw")
+
+        is_refused(done, "etl.db")
+        recovers(lite)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
 def test_a_full_disk_ends_the_run_and_leaves_the_database_whole(lite, tmp_path) -> None:
     """A real file system of 512 KiB; with more room the next run goes on."""
     disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", disk], check=False, capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip("this machine does not let root mount")
-    try:
+    with mounted(disk, "512k") as remount:
         lite.database = f"sqlite:///{disk / 'etl.db'}"
         is_refused(lite.forked(*SYNC), "the disk is full")
-        subprocess.run(["mount", "-o", "remount,size=16m", disk], check=True)
+        remount("size=16m")
         lite.is_sound()
         recovers(lite)
-    finally:
-        subprocess.run(["umount", "-l", disk], check=True)
 
 
 def test_a_read_only_server_is_refused(pg) -> None:

@@ -149,3 +149,17 @@ async def test_work_that_may_be_done_twice_is_done_again(tmp_path, clock, monkey
         LostAnswers(monkeypatch, 1)
 
         assert await database.transact(work, settled=same_again) == 1
+
+
+async def test_a_disk_that_fails_after_the_finalising_transaction_does_not_undo_its_end(database_url, clock) -> None:
+    """The watermark had moved, and the history said that the run had failed."""
+    async with open_database(database_url, clock=clock) as database:
+        await database.migrate()
+        store, leases = RunStore(database, clock), LeaseKeeper(database, clock)
+        run_id = await store.begin(kind=RunKind.SYNC, trigger=RunTrigger.MANUAL, version="1")
+        run = await begun(store, run_id, (await leases.acquire("s.t")).token)
+        await store.finish_stream(run, Ending(status=RunStatus.SUCCEEDED, exit_code=0, seconds=1.0))
+
+        await store.fail_stream(run, Ending(status=RunStatus.FAILED, exit_code=6, seconds=1.0))
+
+        assert await rows(database, "SELECT status, exit_code FROM _etl_run_streams") == [("succeeded", 0)]

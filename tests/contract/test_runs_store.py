@@ -153,7 +153,7 @@ async def test_the_finalising_transaction_moves_everything_at_once(desk, databas
     assert (mark.value, mark.ordinal) == (now - 300_000_000, run.ordinal)
     assert await Coverage(database).missing("s.t", 0, now + 1) == ((now, now + 1),)
     (row,) = await stored(database, state.run_streams)
-    assert (row.status, row.verdict, row.pages, row.watermark_after) == ("succeeded", "verified", 1, str(mark.value))
+    assert (row.status, row.verdict, row.pages, row.watermark_after) == ("succeeded", "verified", 1, str(mark))
     (page,) = await stored(database, state.pages)
     assert page.key_digests is None
     assert (await desk.keeper.acquire("s.t")).token == 2

@@ -109,8 +109,11 @@ def test_a_step_cuts_the_interval_into_windows_side_by_side() -> None:
 
 
 def test_a_request_without_start_reads_the_whole_list_whatever_the_watermark() -> None:
-    """The API cannot filter; what is read beyond the watermark costs nothing more."""
-    assert plan_sync(stream(ISO), at("2026-02-10"), full=False, now=NOW).windows == (Window(),)
+    """The API cannot filter: only what is older than `start` is left out, after the download."""
+    windows = plan_sync(stream(ISO), at("2026-02-10"), full=False, now=NOW).windows
+
+    assert windows == (Window(start=at("2026-01-01")),)
+    assert plan_sync(stream(ISO), at("2026-02-10"), full=True, now=NOW).windows == (Window(),)
 
 
 def test_number_cursors_go_back_by_units() -> None:
