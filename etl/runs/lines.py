@@ -27,8 +27,8 @@ PAGE_COLUMNS = (
     "ordinal", "generation", "stream", "member", "win_start", "win_end", "position", "attempt", "purpose",
     "page_ordinal", "seq", "items", "inserted", "updated", "unchanged", "rejected", "bytes", "tries", "first_key",
     "last_key", "key_digests", "digest", "total_rows", "total_pages", "next_cursor", "next_link", "more", "min_cursor",
-    "max_cursor", "future_rows", "outside_rows", "order_broken", "url", "status", "served_at", "requested_at", "seconds",
-    "committed_at",
+    "max_cursor", "future_rows", "outside_rows", "order_broken", "url", "status", "served_at", "requested_at",
+    "seconds", "committed_at",
 )  # fmt: skip
 FACT_COLUMNS = (
     "member", "win_start", "win_end", "position", "attempt", "items", "first_key", "last_key", "key_digests", "digest",

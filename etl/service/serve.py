@@ -21,7 +21,6 @@ from etl.schedule.triggers import next_due
 from etl.service.app import App
 from etl.service.sync import SyncOptions, sync
 
-
 _A_DAY_S = 86_400.0
 
 

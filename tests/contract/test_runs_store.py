@@ -202,6 +202,7 @@ async def test_a_run_that_did_not_end_is_resumed_with_its_pages(desk, status):
         max_cursor=19,
         future_rows=1,
         outside_rows=2,
+        order_broken="3 came after 5",
     )
     page = replace(page, page=replace(page.page, facts=facts))
     await desk.commit(first, page)

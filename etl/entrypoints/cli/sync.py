@@ -29,7 +29,8 @@ def sync(
         int | None, typer.Option("--concurrency", min=1, metavar="N", help="Requests in flight, instead of adapting")
     ] = None,
     confirm_deletes: Annotated[
-        int | None, typer.Option("--confirm-deletes", min=0, metavar="N", help="Let a run delete the N rows that it refused to")
+        int | None,
+        typer.Option("--confirm-deletes", min=0, metavar="N", help="Let it delete the N rows it refused to"),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be read; send and write nothing")] = False,
 ) -> int:

@@ -127,9 +127,9 @@ async def test_a_page_larger_than_the_bound_passes_alone(still):
 
 async def test_a_large_page_is_not_starved_by_small_ones(still):
     """Who came first gets the room first."""
-    buffer = Buffer(still, bound=5000)
-    await buffer.put(page(body=2500))
-    large = asyncio.ensure_future(buffer.put(page(body=2000)))
+    buffer = Buffer(still, bound=20_000)
+    await buffer.put(page(body=5000))
+    large = asyncio.ensure_future(buffer.put(page(body=4000)))
     await turns()
     small = asyncio.ensure_future(buffer.put(page()))
     await turns()
