@@ -42,7 +42,12 @@ def load(config: Path, *, environ: Mapping[str, str]) -> Settings:
     """
     if not config.is_dir():
         what = Problem(
-            file=str(config), line=0, column=0, path="", message="there is no such folder", hint="see `etl init`"
+            file=str(config),
+            line=0,
+            column=0,
+            path="",
+            message="there is no such folder",
+            hint="put one YAML file a source there; `etl demo` writes one to look at",
         )
         raise ConfigError((what,))
     loading = _Loading(Desk(Environment.beside(config, environ)))

@@ -37,7 +37,11 @@ def _nothing(streams: Sequence[Stream], selector: str) -> UsageError:
     tags = {f"tag:{tag}" for stream in streams for tag in stream.tags}
     known = sorted({stream.source for stream in streams} | {stream.id for stream in streams} | tags)
     if not known:
-        return UsageError(f"no stream is called {selector!r}", why="nothing is configured", hint="see `etl init`")
+        return UsageError(
+            f"no stream is called {selector!r}",
+            why="nothing is configured",
+            hint="put one YAML file a source there; `etl demo` writes one to look at",
+        )
     near = get_close_matches(selector, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"there are {_some(known)}"
     return UsageError(f"no source or stream is called {selector!r}", hint=hint)

@@ -148,7 +148,7 @@ def test_hidden_files_and_subfolders_are_no_configuration(configure: Configure, 
 
 
 def test_a_missing_folder_is_one_problem(tmp_path: Path) -> None:
-    """Before `etl init` there is none."""
+    """A fresh folder has none."""
     with pytest.raises(ConfigError, match="there is no such folder"):
         load(tmp_path / "config", environ={})
 
