@@ -20,7 +20,8 @@ from etl.model.events import Event
 from etl.model.instants import Cursor, CursorKind, to_micros
 from etl.model.page import Response
 from etl.model.schema import SchemaChange, TableSchema
-from etl.model.stream import Source, Stream
+from etl.model.source import Source
+from etl.model.stream import Stream
 from etl.normalize import StreamDecoder
 from etl.pipeline.fanout import Rooms
 from etl.pipeline.progress import server_time

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from urllib.parse import quote, quote_plus, unquote_plus, urlsplit, urlunsplit
 
 from etl.model.secret import MASK
-from etl.model.stream import Auth
+from etl.model.source import Auth
 
 
 class Signer:

@@ -35,8 +35,9 @@ from etl.extract.transport import open_transport
 from etl.model.events import RequestRetried, Warned
 from etl.model.page import FailedTry, Page, PageRequest, Response
 from etl.model.secret import Redactor
+from etl.model.source import Source
 from etl.model.spelled import SpelledRequest
-from etl.model.stream import PagesKind, Source, Stream
+from etl.model.stream import PagesKind, Stream
 from etl.ports import Clock, Decoder, Listener
 
 _MALFORMED_TRIES: Final = 2

@@ -29,8 +29,8 @@ from etl.extract.transport import failure_words, is_dead_connection, read_header
 from etl.model.events import QuotaSeen
 from etl.model.page import Response
 from etl.model.secret import Redactor
+from etl.model.source import Source
 from etl.model.spelled import SpelledRequest
-from etl.model.stream import Source
 from etl.ports import Clock, Listener
 
 _REDIRECTS: Final = 5

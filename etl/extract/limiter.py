@@ -18,7 +18,7 @@ from etl.extract.retry import LONGEST_PAUSE_S
 from etl.extract.slots import Slots
 from etl.model.events import SourcePaused
 from etl.model.instants import iso
-from etl.model.stream import Limits
+from etl.model.source import Limits
 from etl.ports import Clock, Listener
 
 _SAME_PAUSE_S: Final = 0.02

@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from etl.errors import ForeignHost
-from etl.model.stream import Source
+from etl.model.source import Source
 
 _PORTS: Final = {"http": 80, "https": 443}
 _HOST_SIGNS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:[]")

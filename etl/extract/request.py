@@ -18,7 +18,8 @@ from etl.extract.origins import Origins
 from etl.model.instants import Cursor, CursorKind, to_micros
 from etl.model.page import PageRequest
 from etl.model.secret import Redactor
-from etl.model.stream import Incremental, Source, Stream
+from etl.model.source import Source
+from etl.model.stream import Incremental, Stream
 from etl.model.template import OMITTED, Body, Template, body_names, render_body
 from etl.ports import Clock
 

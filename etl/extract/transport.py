@@ -18,7 +18,7 @@ import aiohttp
 import httpx
 from yarl import URL
 
-from etl.model.stream import Source
+from etl.model.source import Source
 
 _CONNECT_S: Final = 10.0
 """The total deadline of a request is the client's; only connecting has a shorter one of its own."""

@@ -1,12 +1,10 @@
-"""Sources and streams as the configuration describes them, checked and complete: what the other rooms trust.
+"""Streams as the configuration describes them, checked and complete: what the other rooms trust.
 
-`settings` builds these values from YAML and environment; nothing else does. Texts with `${...}` are already filled,
-so a `Source` holds secrets and its repr leaves them out.
+`settings` builds these values from YAML and environment; nothing else does. Texts with `${...}` are already filled.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -15,96 +13,9 @@ from typing import Literal
 
 from etl.model.instants import MICROSECOND, Cursor, CursorFormat, CursorKind
 from etl.model.schema import ColumnType, Contract
+from etl.model.selector import Selector
 from etl.model.template import Body, Template, body_names
 from etl.model.window import Window
-
-_PLAIN_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Auth:
-    """How requests are signed. Only ever applied to requests within the origins of the source.
-
-    `kind` and the meaning of `values`: `none`; `bearer` (token); `basic` (user, password).
-    `header` and `query` use `pairs` of name and value.
-    """
-
-    kind: Literal["none", "bearer", "header", "query", "basic"] = "none"
-    values: tuple[str, ...] = field(default=(), repr=False)
-    pairs: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How hard a source may be pushed.
-
-    `rate` is requests per second (None: no declared rate) and may come in `burst`s; `concurrency` caps the adaptive
-    limit; `timeout` is the total deadline of one request with all it takes; `retries` are extra tries after the first;
-    `body` and `record` are bytes after decompression.
-    """
-
-    rate: float | None = None
-    burst: int = 1
-    concurrency: int = 32
-    timeout: timedelta = timedelta(seconds=60)
-    retries: int = 5
-    body: int = 64 * 1024 * 1024
-    record: int = 16 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """One API. `base_url` has no trailing slash; `allow_hosts` are further origins or host names."""
-
-    name: str
-    base_url: str
-    auth: Auth = field(default_factory=Auth, repr=False)
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    limits: Limits = field(default_factory=Limits)
-    allow_hosts: tuple[str, ...] = ()
-    trust_env: bool = False
-    verify_tls: bool = True
-    file: str = ""
-
-
-class SelectorKind(StrEnum):
-    """Where a value is read from."""
-
-    BODY = "body"
-    HEADER = "header"
-    LINK = "link"
-    """The target of a `rel` in the Link header."""
-
-
-@dataclass(frozen=True, slots=True)
-class Selector:
-    """A value in a response: a JMESPath in the body, or the name of a header (in lower case), or a link relation."""
-
-    kind: SelectorKind
-    path: str
-
-    @classmethod
-    def parse(cls, text: str) -> Selector:
-        """`header:Name` is a header, `rel:next` a relation of the Link header, anything else a JMESPath of the body.
-
-        Names of headers and of relations are the same in upper and lower case.
-
-        The syntax of the JMESPath is not checked here.
-        """
-        prefix, _, rest = text.partition(":")
-        if prefix == "header":
-            return cls(SelectorKind.HEADER, rest.strip().lower())
-        return cls(SelectorKind.LINK, rest.strip().lower()) if prefix == "rel" else cls(SelectorKind.BODY, text.strip())
-
-    @property
-    def plain(self) -> tuple[str, ...] | None:
-        """The names of a plain dotted path (`data.results`), None for any other expression. `()` is the whole body."""
-        if self.kind is not SelectorKind.BODY:
-            return None
-        if self.path in ("", "@"):
-            return ()
-        names = tuple(self.path.split("."))
-        return names if all(map(_PLAIN_NAME.fullmatch, names)) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,8 @@ from etl.errors import MalformedPage
 from etl.model.instants import Cursor
 from etl.model.page import Page, PageFacts, PageRequest, Reject, Response, RowBlock
 from etl.model.schema import SchemaChange, TableSchema
-from etl.model.stream import Limits, Stream
+from etl.model.source import Limits
+from etl.model.stream import Stream
 from etl.normalize.careful import CarefulRoute, CarefulRows, Draft
 from etl.normalize.compiled import Compiled, Decoded, NeedsCare, NotCompilable, fits_compiled
 from etl.normalize.conversion import Misfit, Refused, TooDeep

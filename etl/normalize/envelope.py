@@ -18,7 +18,8 @@ from jmespath.exceptions import JMESPathError
 
 from etl.errors import ExpectationBroken, MalformedPage, RateLimited
 from etl.model.page import Response
-from etl.model.stream import PagesKind, Selector, SelectorKind, Stream
+from etl.model.selector import Selector, SelectorKind
+from etl.model.stream import PagesKind, Stream
 from etl.normalize.fields import Path, literal_at, members
 from etl.normalize.literals import is_object
 

@@ -15,7 +15,8 @@ import msgspec
 from msgspec import Raw
 
 from etl.errors import MalformedPage
-from etl.model.stream import Selector, Stream
+from etl.model.selector import Selector
+from etl.model.stream import Stream
 from etl.model.template import Template
 from etl.normalize.envelope import Document, evaluate
 from etl.normalize.fields import OUTER, Path, literal_at, members

@@ -13,8 +13,9 @@ from etl.db.database import Database
 from etl.listeners.spent import Spent
 from etl.model.page import Page, PageRequest
 from etl.model.schema import SchemaChange, TableSchema
+from etl.model.source import Source
 from etl.model.spelled import SpelledRequest
-from etl.model.stream import Source, Stream
+from etl.model.stream import Stream
 from etl.pipeline.fanout import Rooms
 from etl.ports import Clock, Limiter, Listener, Pages
 from etl.runs import LeaseKeeper, RunStore, StreamRun

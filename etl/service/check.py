@@ -15,7 +15,8 @@ from etl.errors import AuthRefused, ConfigError, EtlError, GaveUp, Problem
 from etl.listeners.figures import several, size
 from etl.model.events import Event, QuotaSeen, RequestRetried, Warned
 from etl.model.page import Page
-from etl.model.stream import Source, Stream
+from etl.model.source import Source
+from etl.model.stream import Stream
 from etl.ports import Clock
 from etl.service.app import OpenedSource, Scout
 from etl.service.sampling import Finding, key_finding, order_finding, page_two, sample_window, take

@@ -17,7 +17,8 @@ from etl.load.writer import TableWriter
 from etl.model.events import BatchCommitted, Event, RunStarted, StreamFinished, StreamStarted
 from etl.model.page import Page, PageRequest, Response
 from etl.model.run import Counts, RunKind, RunResult, RunStatus, RunTrigger, StreamResult
-from etl.model.stream import PagesKind, Paging, Records, Selector, SelectorKind, Stream
+from etl.model.selector import Selector, SelectorKind
+from etl.model.stream import PagesKind, Paging, Records, Stream
 from etl.model.window import Window
 from etl.normalize import StreamDecoder
 from etl.pipeline.sync_stream import first_cause

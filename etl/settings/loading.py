@@ -9,7 +9,8 @@ from typing import Final
 
 from etl.errors import ConfigError, Problem
 from etl.model.secret import Redactor
-from etl.model.stream import Source, Stream
+from etl.model.source import Source
+from etl.model.stream import Stream
 from etl.settings.building.desk import Desk
 from etl.settings.building.project import build_project
 from etl.settings.building.rules import check_stream, check_tables

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from etl.errors import ConfigError, Problem
 from etl.model.secret import Redactor
-from etl.model.stream import Source, Stream
+from etl.model.source import Source
+from etl.model.stream import Stream
 from etl.settings.project import Project
 
 

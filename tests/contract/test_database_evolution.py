@@ -15,7 +15,8 @@ from etl.db.evolution import apply_schema
 from etl.db.tables import load_schema
 from etl.errors import DatabaseRefused, DataRefused
 from etl.model.schema import Column, ColumnType, SchemaChange, TableSchema
-from etl.model.stream import PagesKind, Paging, Records, RequestTemplate, Selector, SelectorKind, Stream
+from etl.model.selector import Selector, SelectorKind
+from etl.model.stream import PagesKind, Paging, Records, RequestTemplate, Stream
 from etl.model.template import Template
 
 C = ColumnType

@@ -12,17 +12,8 @@ from etl.db.evolution import apply_schema
 from etl.db.layout import quote
 from etl.model.run import RunKind, RunStatus, RunTrigger
 from etl.model.schema import Column, ColumnType, TableSchema
-from etl.model.stream import (
-    Deletes,
-    DeletesKind,
-    PagesKind,
-    Paging,
-    Records,
-    RequestTemplate,
-    Selector,
-    SelectorKind,
-    Stream,
-)
+from etl.model.selector import Selector, SelectorKind
+from etl.model.stream import Deletes, DeletesKind, PagesKind, Paging, Records, RequestTemplate, Stream
 from etl.model.template import Template
 from etl.normalize import digest_of_key
 from etl.runs import Ending, RunStore, Sweep

@@ -22,7 +22,8 @@ from etl.model.instants import CursorFormat
 from etl.model.page import Page, PageFacts, PageRequest, Response, RowBlock
 from etl.model.run import Counts
 from etl.model.schema import Column, ColumnType, SchemaChange, TableSchema
-from etl.model.stream import Incremental, PagesKind, Paging, Records, RequestTemplate, Selector, SelectorKind, Stream
+from etl.model.selector import Selector, SelectorKind
+from etl.model.stream import Incremental, PagesKind, Paging, Records, RequestTemplate, Stream
 from etl.model.template import Template
 from etl.model.window import Window
 

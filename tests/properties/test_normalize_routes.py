@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from etl.model.instants import CursorFormat
 from etl.model.page import PageRequest, Response
 from etl.model.schema import ColumnType
-from etl.model.stream import Incremental, PagesKind, Paging, Records, RequestTemplate, Selector, SelectorKind, Stream
+from etl.model.selector import Selector, SelectorKind
+from etl.model.stream import Incremental, PagesKind, Paging, Records, RequestTemplate, Stream
 from etl.model.template import Template
 from etl.model.window import Window
 from etl.normalize import StreamDecoder

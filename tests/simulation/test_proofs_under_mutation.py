@@ -18,16 +18,8 @@ import pytest
 
 from etl.extract.pagination import strategy
 from etl.model.page import Page, PageFacts, PageRequest, Response, RowBlock
-from etl.model.stream import (
-    Order,
-    PagesKind,
-    Paging,
-    Records,
-    RequestTemplate,
-    Selector,
-    SelectorKind,
-    Stream,
-)
+from etl.model.selector import Selector, SelectorKind
+from etl.model.stream import Order, PagesKind, Paging, Records, RequestTemplate, Stream
 from etl.model.template import Template
 from etl.model.verdict import Judgement, Verdict
 from etl.model.window import Window

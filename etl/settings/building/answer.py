@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from etl.model.stream import PagesKind, Paging, Records, Selector, SelectorKind
+from etl.model.selector import Selector, SelectorKind
+from etl.model.stream import PagesKind, Paging, Records
 from etl.settings.building.desk import Texts
 from etl.settings.format.pages import PagesPart
 from etl.settings.format.records import RecordsPart

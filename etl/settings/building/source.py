@@ -1,4 +1,4 @@
-"""From a source's file to `model.stream.Source`."""
+"""From a source's file to `model.source.Source`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from etl.model.stream import Auth, Limits, Source
+from etl.model.source import Auth, Limits, Source
 from etl.settings.building.desk import Texts
 from etl.settings.building.request import PAGE_NAMES, WINDOW_NAMES
 from etl.settings.environment import joined

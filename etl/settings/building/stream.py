@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from etl.model.schema import ColumnType, Contract
-from etl.model.stream import ColumnChoice, Deletes, DeletesKind, Expect, Order, SelectorKind, Stream, Write
+from etl.model.selector import SelectorKind
+from etl.model.stream import ColumnChoice, Deletes, DeletesKind, Expect, Order, Stream, Write
 from etl.model.template import Template
 from etl.settings.building.answer import build_paging, build_records
 from etl.settings.building.desk import Texts

@@ -11,7 +11,7 @@ from jmespath.exceptions import JMESPathError
 from pydantic import PlainValidator, WithJsonSchema
 
 from etl.model.instants import CursorFormat, parse_duration
-from etl.model.stream import Selector, SelectorKind
+from etl.model.selector import Selector, SelectorKind
 from etl.settings.unsupported import HEAD_SELECTOR
 
 _RATE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(s|min|m|h|d)")

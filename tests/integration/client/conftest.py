@@ -14,7 +14,9 @@ from etl.errors import MalformedPage
 from etl.extract import open_source
 from etl.model.page import Page, PageFacts, PageRequest, RowBlock
 from etl.model.secret import Redactor
-from etl.model.stream import Limits, PagesKind, Paging, Records, RequestTemplate, Selector, SelectorKind, Source, Stream
+from etl.model.selector import Selector, SelectorKind
+from etl.model.source import Limits, Source
+from etl.model.stream import PagesKind, Paging, Records, RequestTemplate, Stream
 from etl.model.template import Template
 from etl.model.window import Window
 

@@ -10,7 +10,9 @@ import pytest
 from etl.errors import RequestRefused
 from etl.extract import open_source, strategy
 from etl.model.secret import Redactor
-from etl.model.stream import Limits, PagesKind, Paging, Records, RequestTemplate, Selector, Source, Stream
+from etl.model.selector import Selector
+from etl.model.source import Limits, Source
+from etl.model.stream import PagesKind, Paging, Records, RequestTemplate, Stream
 from etl.model.template import Template
 from etl.model.window import Window
 from etl.normalize import StreamDecoder

@@ -3,7 +3,8 @@
 import pytest
 
 from etl.errors import ForeignHost, SourceFailed
-from etl.model.stream import Auth, PagesKind
+from etl.model.source import Auth
+from etl.model.stream import PagesKind
 
 CANARY = "CANARY-8f3a"
 

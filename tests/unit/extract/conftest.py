@@ -3,7 +3,9 @@
 import pytest
 
 from etl.model.page import PageFacts
-from etl.model.stream import Limits, PagesKind, Paging, Records, RequestTemplate, Selector, SelectorKind, Source, Stream
+from etl.model.selector import Selector, SelectorKind
+from etl.model.source import Limits, Source
+from etl.model.stream import PagesKind, Paging, Records, RequestTemplate, Stream
 from etl.model.template import Template
 from etl.model.window import Window
 

@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from etl.extract.auth import Signer
-from etl.model.stream import Auth
+from etl.model.source import Auth
 
 
 @pytest.mark.parametrize(

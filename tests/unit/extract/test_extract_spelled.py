@@ -7,8 +7,8 @@ import shlex
 import pytest
 
 from etl.extract.auth import Signer
+from etl.model.source import Auth
 from etl.model.spelled import SpelledRequest
-from etl.model.stream import Auth
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from etl.model.instants import CursorFormat
-from etl.model.stream import Incremental, PagesKind, Paging, Records, RequestTemplate, Selector, SelectorKind, Stream
+from etl.model.selector import Selector, SelectorKind
+from etl.model.stream import Incremental, PagesKind, Paging, Records, RequestTemplate, Stream
 from etl.model.template import Template
 from etl.model.window import Window
 

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from etl.model.stream import (
-    Order,
-    PagesKind,
-    Paging,
-    ProofMode,
-    Records,
-    RequestTemplate,
-    Selector,
-    SelectorKind,
-    Stream,
-)
+from etl.model.selector import Selector, SelectorKind
+from etl.model.stream import Order, PagesKind, Paging, ProofMode, Records, RequestTemplate, Stream
 from etl.model.template import Template
 
 

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from etl.errors import ExpectationBroken, MalformedPage, RateLimited
-from etl.model.stream import PagesKind, Paging, Records, Selector, SelectorKind
+from etl.model.selector import Selector, SelectorKind
+from etl.model.stream import PagesKind, Paging, Records
 from etl.model.window import Window
 
 

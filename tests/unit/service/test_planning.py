@@ -9,7 +9,8 @@ import pytest
 
 from etl.errors import UsageError
 from etl.model.instants import CursorFormat, parse_instant, to_micros
-from etl.model.stream import Incremental, PagesKind, Paging, Records, RequestTemplate, Selector, SelectorKind, Stream
+from etl.model.selector import Selector, SelectorKind
+from etl.model.stream import Incremental, PagesKind, Paging, Records, RequestTemplate, Stream
 from etl.model.template import Template
 from etl.model.window import Window
 from etl.service.planning import plan_sync, read_bound, slice_bounds

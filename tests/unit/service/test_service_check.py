@@ -14,7 +14,8 @@ import pytest
 from etl.errors import AuthRefused, EtlError, GaveUp, RequestRefused
 from etl.model.events import QuotaSeen
 from etl.model.page import Page, PageFacts, PageRequest, Response, RowBlock
-from etl.model.stream import Source, Stream
+from etl.model.source import Source
+from etl.model.stream import Stream
 from etl.model.window import Window
 from etl.service.app import Scout
 from etl.service.check import Fact, Grade, Notes, exit_code, source_facts

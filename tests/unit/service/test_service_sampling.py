@@ -12,8 +12,9 @@ import pytest
 from etl.errors import PagingLoop, SourceFailed
 from etl.model.page import Page, PageFacts, PageRequest, Response, RowBlock
 from etl.model.schema import SchemaChange, TableSchema
+from etl.model.selector import Selector
 from etl.model.spelled import SpelledRequest
-from etl.model.stream import Order, PagesKind, Paging, Records, RequestTemplate, Selector, Stream
+from etl.model.stream import Order, PagesKind, Paging, Records, RequestTemplate, Stream
 from etl.model.template import Template
 from etl.model.window import Window
 from etl.service.sampling import Taken, key_finding, order_finding, page_two, take

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from etl.errors import ConfigError
-from etl.model.stream import Deletes, DeletesKind, Selector, SelectorKind
+from etl.model.selector import Selector, SelectorKind
+from etl.model.stream import Deletes, DeletesKind
 from etl.settings import load
 
 if TYPE_CHECKING:

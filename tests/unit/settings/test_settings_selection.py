@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from etl.errors import UsageError
-from etl.model.stream import PagesKind, Paging, Records, RequestTemplate, Selector, Stream
+from etl.model.selector import Selector
+from etl.model.stream import PagesKind, Paging, Records, RequestTemplate, Stream
 from etl.model.template import Template
 from etl.settings import select
 

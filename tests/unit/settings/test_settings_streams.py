@@ -9,19 +9,9 @@ import pytest
 
 from etl.model.instants import CursorFormat
 from etl.model.schema import ColumnType
-from etl.model.stream import (
-    ColumnChoice,
-    Incremental,
-    Limits,
-    Order,
-    PagesKind,
-    Paging,
-    Records,
-    Selector,
-    SelectorKind,
-    Stream,
-    Write,
-)
+from etl.model.selector import Selector, SelectorKind
+from etl.model.source import Limits
+from etl.model.stream import ColumnChoice, Incremental, Order, PagesKind, Paging, Records, Stream, Write
 
 if TYPE_CHECKING:
     from tests.unit.settings.conftest import Configure

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from etl.model.page import PageFacts, PageRequest, Purpose
-from etl.model.stream import PagesKind, Paging, Selector, SelectorKind
+from etl.model.selector import Selector, SelectorKind
+from etl.model.stream import PagesKind, Paging
 from etl.model.verdict import Judgement, Verdict
 from etl.model.window import Window
 from etl.verify.checks import CheapChecks

@@ -1,0 +1,56 @@
+"""A source: one API, how its requests are signed, and how hard it may be pushed.
+
+Texts with `${...}` are already filled, so a `Source` holds secrets and its repr leaves them out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Auth:
+    """How requests are signed. Only ever applied to requests within the origins of the source.
+
+    `kind` and the meaning of `values`: `none`; `bearer` (token); `basic` (user, password).
+    `header` and `query` use `pairs` of name and value.
+    """
+
+    kind: Literal["none", "bearer", "header", "query", "basic"] = "none"
+    values: tuple[str, ...] = field(default=(), repr=False)
+    pairs: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How hard a source may be pushed.
+
+    `rate` is requests per second (None: no declared rate) and may come in `burst`s; `concurrency` caps the adaptive
+    limit; `timeout` is the total deadline of one request with all it takes; `retries` are extra tries after the first;
+    `body` and `record` are bytes after decompression.
+    """
+
+    rate: float | None = None
+    burst: int = 1
+    concurrency: int = 32
+    timeout: timedelta = timedelta(seconds=60)
+    retries: int = 5
+    body: int = 64 * 1024 * 1024
+    record: int = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One API. `base_url` has no trailing slash; `allow_hosts` are further origins or host names."""
+
+    name: str
+    base_url: str
+    auth: Auth = field(default_factory=Auth, repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    limits: Limits = field(default_factory=Limits)
+    allow_hosts: tuple[str, ...] = ()
+    trust_env: bool = False
+    verify_tls: bool = True
+    file: str = ""
