@@ -12,6 +12,7 @@ from pathlib import Path
 from etl.db.database import Database, open_database
 from etl.db.engines import busy_timeout_from
 from etl.db.tables import load_schema
+from etl.errors import OperatorError
 from etl.extract import SourceClient, open_source, strategy
 from etl.listeners.spent import Spent
 from etl.load.writer import TableWriter
@@ -28,7 +29,7 @@ from etl.pipeline.progress import server_time
 from etl.ports import Clock, Listener
 from etl.runs import LeaseKeeper, RunStore, StreamRun
 from etl.service.app import App, OpenedSource, Scout
-from etl.settings import Settings, database_url, load
+from etl.settings import Settings, database_url, load, tokens_folder
 from etl.verify import prove
 
 __all__ = ["App", "open_app", "open_scout"]
@@ -61,7 +62,8 @@ async def open_app(
             spent(event)
             listener(event)
 
-        plugs = _Plugs(settings=settings, database=opened, clock=time, listener=tell)
+        tokens = tokens_folder(url, environ, config)
+        plugs = _Plugs(settings=settings, database=opened, clock=time, listener=tell, tokens=tokens)
         yield App(
             settings=settings,
             database=opened,
@@ -76,15 +78,30 @@ async def open_app(
         )
 
 
-def open_scout(config: Path, environ: Mapping[str, str], listener: Listener, *, clock: Clock | None = None) -> Scout:
-    """What commands need that look at sources and keep nothing; no database is opened. Raises ConfigError."""
+def open_scout(
+    config: Path,
+    environ: Mapping[str, str],
+    listener: Listener,
+    *,
+    database: str | None = None,
+    clock: Clock | None = None,
+) -> Scout:
+    """What commands need that look at sources and keep nothing; no database is opened. Raises ConfigError.
+
+    `database` is the URL of the command line: a refresh token that a look at the source replaces is kept beside it.
+    """
     time = clock or SystemClock()
     settings = load(config, environ=environ)
     redactor = settings.redactor
+    try:
+        url = database_url(database, environ, settings.project, config, redactor)
+    except OperatorError:
+        url = None  # told by whoever needs the database
+    tokens = tokens_folder(url, environ, config)
     return Scout(
         settings=settings,
         clock=time,
-        open_source=partial(open_source, clock=time, listener=listener, redactor=redactor),
+        open_source=partial(open_source, clock=time, listener=listener, redactor=redactor, tokens=tokens),
         sample=partial(_Sampler, settings),
     )
 
@@ -131,7 +148,10 @@ class _Sampler:
 class _Plugs:
     """Plugs the rooms together for each source and each reading."""
 
-    def __init__(self, *, settings: Settings, database: Database, clock: Clock, listener: Listener) -> None:
+    def __init__(
+        self, *, settings: Settings, database: Database, clock: Clock, listener: Listener, tokens: Path
+    ) -> None:
+        self._tokens = tokens
         self._settings = settings
         self._database = database
         self._clock = clock
@@ -148,6 +168,7 @@ class _Plugs:
             listener=self._listener,
             redactor=self._settings.redactor,
             concurrency=concurrency,
+            tokens=self._tokens,
         )
 
     async def assemble(self, opened: OpenedSource, stream: Stream, run: StreamRun) -> Rooms:

@@ -18,6 +18,7 @@ class Signer:
 
     def __init__(self, auth: Auth, secret_params: Sequence[tuple[str, str]] = ()) -> None:
         self._headers = _headers(auth)
+        self._fetches_token = auth.kind == "oauth2"
         params = (*(auth.pairs if auth.kind == "query" else ()), *secret_params)
         self._query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in params)
         self._names = {name for name, _ in params}
@@ -31,7 +32,8 @@ class Signer:
     @property
     def masked_headers(self) -> Sequence[tuple[str, str]]:
         """The same names and schemes with the credentials masked, whatever the redactor knows."""
-        return [(name, _masked(value) if name == "Authorization" else MASK) for name, value in self._headers]
+        masked = [(name, _masked(value) if name == "Authorization" else MASK) for name, value in self._headers]
+        return [("Authorization", f"Bearer {MASK}")] if self._fetches_token else masked
 
     @property
     def masked_query(self) -> str:

@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
+from http import HTTPStatus
+from pathlib import Path
 from typing import Final
 
 from etl.errors import (
@@ -27,6 +29,7 @@ from etl.errors import (
 from etl.extract.auth import Signer
 from etl.extract.exchange import DeadConnection, Exchange, Wiring
 from etl.extract.limiter import SourceLimiter
+from etl.extract.oauth2 import AccessToken, tokens_of
 from etl.extract.origins import Origins
 from etl.extract.request import Outgoing, RequestBuilder, secret_params_of
 from etl.extract.retry import backoff_s, is_past_end
@@ -107,14 +110,21 @@ class StreamClient:
         return replace(page, failed_tries=tuple(tries.failed)) if tries.failed else page
 
     async def _persist(self, request: PageRequest, outgoing: Outgoing, tries: _Tries) -> Page:
-        limiter, free = self._wiring.limiter, 1
+        limiter, free, token = self._wiring.limiter, 1, None
         while True:
             try:
                 async with limiter.sending():
                     await limiter.turn()
                     tries.begin()
-                    response = await self._send(outgoing)
+                    token = await self._token(tries)
+                    response = await self._send(outgoing, token)
                 return self._decoder.decode(request, response)
+            except AuthRefused as refused:
+                if token is None or refused.status != HTTPStatus.UNAUTHORIZED or tries.refused is not None:
+                    raise
+                tries.refused = token
+                tries.note(SourceUnavailable(refused.what, reason=str(HTTPStatus.UNAUTHORIZED.value)), 0.0)
+                continue
             except DeadConnection as dead:
                 if free:
                     free -= 1
@@ -124,10 +134,18 @@ class StreamClient:
                 error = failed
             await self._back_off(request, error, tries)
 
-    async def _send(self, outgoing: Outgoing) -> Response:
+    async def _token(self, tries: _Tries) -> AccessToken | None:
+        """The token to send, None for a source without; after a refusal a new one, once a request."""
+        tokens = self._wiring.tokens
+        if tokens is None:
+            return None
+        return await (tokens.current() if tries.refused is None else tokens.instead_of(tries.refused))
+
+    async def _send(self, outgoing: Outgoing, token: AccessToken | None) -> Response:
+        authorization = "" if token is None else token.authorization
         try:
             async with asyncio.timeout(self._timeout_s):
-                response = await self._exchange.answer(outgoing, self._next_seq())
+                response = await self._exchange.answer(outgoing, self._next_seq(), authorization)
         except TimeoutError:
             raise SourceUnavailable(
                 f"{outgoing.method} {self._exchange.address(outgoing.url)}: no whole answer in {self._timeout_s:g} s",
@@ -202,6 +220,8 @@ class _Tries:
         self._started = 0.0
         self.began_at: datetime = clock.now()
         self.failed: list[FailedTry] = []
+        self.refused: AccessToken | None = None
+        """The token that the API refused; a second refusal is the last."""
 
     def begin(self) -> None:
         """Another try starts now."""
@@ -243,11 +263,12 @@ async def open_source(
     redactor: Redactor,
     concurrency: int | None = None,
     rng: random.Random | None = None,
+    tokens: Path = Path("data/tokens"),
 ) -> AsyncIterator[SourceClient]:
     """Open the connections of a source; they are closed at the end.
 
     `concurrency` fixes the number of requests in flight instead of adapting it under `limits.concurrency`. `rng` is
-    where the jitter comes from.
+    where the jitter comes from. `tokens` is the folder where rotated refresh tokens are kept.
     """
     if not source.verify_tls:
         listener(Warned(stream=source.name, message="certificates are not verified: verify_tls is off"))
@@ -260,6 +281,7 @@ async def open_source(
                 limiter=limiter,
                 origins=Origins(source),
                 signer=Signer(source.auth),
+                tokens=tokens_of(source, transport, folder=tokens, clock=clock, redactor=redactor),
                 clock=clock,
                 listener=listener,
                 redactor=redactor,

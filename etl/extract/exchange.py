@@ -22,6 +22,7 @@ from etl.extract.auth import Signer
 from etl.extract.body import read_body
 from etl.extract.limiter import SourceLimiter
 from etl.extract.links import link_targets
+from etl.extract.oauth2 import Tokens
 from etl.extract.origins import Origins
 from etl.extract.request import Outgoing
 from etl.extract.retry import LONGEST_PAUSE_S, http_date, quota_of, refusal
@@ -56,6 +57,7 @@ class Wiring:
     limiter: SourceLimiter
     origins: Origins
     signer: Signer
+    tokens: Tokens | None = None
     clock: Clock
     listener: Listener
     redactor: Redactor
@@ -96,15 +98,15 @@ class Exchange:
             body=wiring.redactor((outgoing.content or b"").decode("utf-8", "replace")),
         )
 
-    async def answer(self, outgoing: Outgoing, seq: int) -> Response:
-        """One answer below 300, redirects within the source followed.
+    async def answer(self, outgoing: Outgoing, seq: int, authorization: str = "") -> Response:
+        """One answer below 300, redirects within the source followed; `authorization` is that of a fetched token.
 
         Raises TryAgain, SourceFailed, TooLarge or DeadConnection. Has no deadline of its own.
         """
         clock = self._wiring.clock
         for _ in range(_REDIRECTS + 1):
             started_at, started = clock.now(), clock.monotonic()
-            answer = await self._send(outgoing)
+            answer = await self._send(outgoing, authorization)
             first_byte_s = clock.monotonic() - started
             try:
                 status, headers = answer.status_code, self._headers(answer.headers)
@@ -130,7 +132,7 @@ class Exchange:
             )
         raise SourceFailed(f"{self._label(outgoing)}: more than {_REDIRECTS} redirects")
 
-    async def _send(self, outgoing: Outgoing) -> httpx.Response:
+    async def _send(self, outgoing: Outgoing, authorization: str) -> httpx.Response:
         wiring = self._wiring
         own = wiring.origins.is_own(outgoing.url)
         url = wiring.signer.sign(outgoing.url) if own else outgoing.url
@@ -139,7 +141,7 @@ class Exchange:
             request = httpx.Request(
                 outgoing.method,
                 self._origin(origin),
-                headers=self._sent(outgoing.headers if own else None),
+                headers=self._sent(outgoing.headers, authorization) if own else self._sent(None, ""),
                 content=outgoing.content,
                 extensions={"target": target},
             )
@@ -212,12 +214,13 @@ class Exchange:
         if quota.remaining == 0 and reset_s is not None and 0 < reset_s <= LONGEST_PAUSE_S:
             wiring.limiter.pause(reset_s, "rate limit used up")
 
-    def _sent_headers(self, own: tuple[tuple[str, str], ...] | None) -> httpx.Headers:
+    def _sent_headers(self, own: tuple[tuple[str, str], ...] | None, authorization: str) -> httpx.Headers:
         """What goes out: to the source's own origin with credentials, elsewhere (None) only what every client sends.
 
         Raises ValueError for a value that would forge another header.
         """
-        headers = _with_defaults(() if own is None else (*own, *self._wiring.signer.headers))
+        signed = (*self._wiring.signer.headers, *((("Authorization", authorization),) if authorization else ()))
+        headers = _with_defaults(() if own is None else (*own, *signed))
         if any(sign in text for pair in headers for text in pair for sign in "\r\n\0"):
             raise ValueError("a line break in a header")
         return httpx.Headers([(name.encode(), value.encode()) for name, value in headers])

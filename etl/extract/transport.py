@@ -78,7 +78,7 @@ class _Chunks(httpx.AsyncByteStream):
 async def open_transport(source: Source, connections: int) -> AsyncIterator[httpx.AsyncBaseTransport]:
     """A transport with room for `connections` at once; closes them at the end."""
     tls: ssl.SSLContext | bool = True
-    if source.base_url.startswith("https") or source.allow_hosts:
+    if source.base_url.startswith("https") or source.allow_hosts or source.auth.oauth2:
         tls = httpx.create_ssl_context(verify=source.verify_tls, trust_env=source.trust_env)
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=_KEEPALIVE_S, ssl=tls),

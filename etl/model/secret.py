@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import deque
 from collections.abc import Iterable
 from typing import Final
 from urllib.parse import quote, quote_plus
@@ -11,6 +12,8 @@ from urllib.parse import quote, quote_plus
 MASK: Final = "***"
 _SHORTEST: Final = 4
 """Shorter values would mask half of every message; a secret that short protects nothing."""
+_FETCHED: Final = 256
+"""Fetched tokens that are remembered: a process that runs for a year must not gather all it ever had."""
 
 
 class Redactor:
@@ -20,18 +23,20 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._lasting: set[str] = set()
+        self._fetched: deque[str] = deque(maxlen=_FETCHED)
         self._forms: tuple[str, ...] = ()
         self.add(*secrets)
 
     def add(self, *secrets: str) -> None:
-        """Learn secrets that appear later, such as a token fetched by OAuth2."""
-        forms = set(self._forms)
-        for secret in secrets:
-            if len(secret) >= _SHORTEST:
-                encoded = base64.b64encode(secret.encode()).decode()
-                in_json = json.dumps(secret)[1:-1]
-                forms |= {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), encoded, in_json}
-        self._forms = tuple(sorted(forms, key=len, reverse=True))
+        """Learn secrets of the configuration."""
+        self._lasting |= _forms(secrets)
+        self._sort()
+
+    def fetched(self, *secrets: str) -> None:
+        """Learn secrets that are replaced by others in time, such as tokens of OAuth2."""
+        self._fetched.extend(secret for secret in secrets if secret not in self._fetched)
+        self._sort()
 
     def __call__(self, text: str) -> str:
         for form in self._forms:
@@ -41,3 +46,16 @@ class Redactor:
 
     def __repr__(self) -> str:
         return f"Redactor({len(self._forms)} forms)"
+
+    def _sort(self) -> None:
+        self._forms = tuple(sorted(self._lasting | _forms(self._fetched), key=len, reverse=True))
+
+
+def _forms(secrets: Iterable[str]) -> set[str]:
+    forms: set[str] = set()
+    for secret in secrets:
+        if len(secret) >= _SHORTEST:
+            encoded = base64.b64encode(secret.encode()).decode()
+            in_json = json.dumps(secret)[1:-1]
+            forms |= {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), encoded, in_json}
+    return forms

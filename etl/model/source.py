@@ -11,16 +11,35 @@ from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OAuth2:
+    """How the access token of a source is got. `params` are further fields of the token request.
+
+    `client` is how the client identifies itself: by HTTP Basic, in the body, or, when empty, in the way that the
+    endpoint turns out to read.
+    """
+
+    token_url: str
+    grant: Literal["client_credentials", "refresh_token"]
+    client_id: str
+    client_secret: str = field(default="", repr=False)
+    refresh_token: str = field(default="", repr=False)
+    scope: str = ""
+    params: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    client: Literal["", "basic", "body"] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Auth:
     """How requests are signed. Only ever applied to requests within the origins of the source.
 
     `kind` and the meaning of `values`: `none`; `bearer` (token); `basic` (user, password).
-    `header` and `query` use `pairs` of name and value.
+    `header` and `query` use `pairs` of name and value; `oauth2` has its own.
     """
 
-    kind: Literal["none", "bearer", "header", "query", "basic"] = "none"
+    kind: Literal["none", "bearer", "header", "query", "basic", "oauth2"] = "none"
     values: tuple[str, ...] = field(default=(), repr=False)
     pairs: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    oauth2: OAuth2 | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

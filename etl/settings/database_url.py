@@ -41,6 +41,19 @@ def database_url(
     return _checked(project.database or DEFAULT, config, redactor, lambda what: _in_file(project, what))
 
 
+def tokens_folder(url: str | None, environ: Mapping[str, str], config: Path) -> Path:
+    """Where rotated refresh tokens are kept: `ETL_TOKENS`, else `tokens` beside the SQLite file, else in `data`.
+
+    `url` is what `database_url` made, None when it is not known.
+    """
+    base = config.resolve().parent
+    if named := environ.get("ETL_TOKENS"):
+        return base / named
+    if url is not None and url.startswith(_SQLITE):
+        return Path(url.removeprefix(_SQLITE).partition("?")[0]).parent / "tokens"
+    return base / "data" / "tokens"
+
+
 _HINT: Final = "write sqlite:///path/to/file.db or postgresql://user:password@host/name"
 
 

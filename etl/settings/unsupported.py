@@ -23,7 +23,6 @@ class Feature:
 
 UNSUPPORTED: Final = (
     Feature(("for_each",), "write one stream per member"),
-    Feature(("auth", "oauth2"), "fetch a token outside and use `bearer`"),
     Feature(("hooks",)),
     Feature(("notify",), "watch the exit code"),
     Feature(("ping",), "ping from the unit or cron line that starts `etl sync`"),

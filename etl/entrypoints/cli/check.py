@@ -56,7 +56,9 @@ async def _facts(session: Session, selectors: tuple[str, ...], *, offline: bool)
 
     notes = service.Notes()
     try:
-        scout = open_scout(session.config, session.environ, notes, clock=session.clock)
+        scout = open_scout(
+            session.config, session.environ, notes, database=session.shared.database, clock=session.clock
+        )
     except ConfigError as error:
         for fact in service.config_facts(error):
             tell(fact)

@@ -37,7 +37,7 @@ def plan(
     from etl.entrypoints.cli.talk import ignore
     from etl.service import plan as service
 
-    scout = open_scout(session.config, session.environ, ignore, clock=session.clock)
+    scout = open_scout(session.config, session.environ, ignore, database=session.shared.database, clock=session.clock)
     session.redactor = scout.settings.redactor
     chosen = tuple(selectors or ())
     if show_config:

@@ -38,7 +38,7 @@ def preview(
     from etl.entrypoints.cli.talk import ignore
     from etl.service import preview as service
 
-    scout = open_scout(session.config, session.environ, ignore, clock=session.clock)
+    scout = open_scout(session.config, session.environ, ignore, database=session.shared.database, clock=session.clock)
     session.redactor = scout.settings.redactor
     options = service.PreviewOptions(selector=selector, rows=rows, pages=pages, since=since, until=until)
     if curl:

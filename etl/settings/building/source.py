@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from etl.model.source import Auth, Limits, Source
+from etl.model.source import Limits, Source
+from etl.settings.building.auth import build_auth
 from etl.settings.building.desk import Texts
 from etl.settings.building.request import PAGE_NAMES, WINDOW_NAMES
 from etl.settings.environment import joined
-from etl.settings.format.auth import AuthPart
 from etl.settings.format.limits import LimitsPart
 from etl.settings.format.source import SourcePart
-
-_WAYS: Final = ("bearer", "header", "query", "basic")
 
 
 def build_source(name: str, part: SourcePart, limits: LimitsPart, texts: Texts, file: str) -> Source:
@@ -22,7 +20,7 @@ def build_source(name: str, part: SourcePart, limits: LimitsPart, texts: Texts, 
     return Source(
         name=name,
         base_url=_base_url(part.base_url, texts),
-        auth=_auth(part.auth, texts),
+        auth=build_auth(part.auth, texts),
         headers=_headers(part.headers or {}, texts),
         limits=build_limits(limits),
         allow_hosts=tuple(
@@ -63,30 +61,6 @@ def _base_url(written: str, texts: Texts) -> str:
 
 
 _DECENT: Final = frozenset(map(chr, range(0x21, 0x7F)))
-
-
-def _auth(part: AuthPart | str | None, texts: Texts) -> Auth:
-    if not isinstance(part, AuthPart):
-        return Auth()
-    ways = [way for way in (*_WAYS, "oauth2") if getattr(part, way) is not None]
-    if len(ways) != 1:
-        found = f"; here are {', '.join(ways)}" if ways else ""
-        texts.problem(("auth",), f"needs exactly one of {', '.join(_WAYS)}{found}", at_key=True)
-        return Auth()
-    if part.bearer is not None:
-        return Auth(kind="bearer", values=(texts.secret(part.bearer, ("auth", "bearer")),))
-    if part.basic is not None:
-        user = texts.header(part.basic[0], ("auth", "basic", 0))
-        password = texts.secret(part.basic[1], ("auth", "basic", 1)) if part.basic[1] else ""
-        texts.hide(f"{user}:{password}")
-        return Auth(kind="basic", values=(user, password))
-    if part.header is not None:
-        return Auth(kind="header", pairs=_secrets(part.header, "header", texts))
-    return Auth(kind="query", pairs=_secrets(part.query, "query", texts)) if part.query is not None else Auth()
-
-
-def _secrets(pairs: Mapping[str, str], way: str, texts: Texts) -> tuple[tuple[str, str], ...]:
-    return tuple((name, texts.secret(value, ("auth", way, name))) for name, value in pairs.items())
 
 
 def _headers(pairs: Mapping[str, object], texts: Texts) -> tuple[tuple[str, str], ...]:

@@ -15,9 +15,15 @@ class OAuth2Part(Part):
     token_url: Text = Field(description="Where the token is fetched.")
     grant: Literal["client_credentials", "refresh_token"] = Field(description="The OAuth 2 grant.")
     client_id: Text = Field(description="The client's id; take it from the environment: `${CLIENT_ID}`.")
-    client_secret: Text = Field(description="The client's secret; take it from the environment: `${CLIENT_SECRET}`.")
+    client_secret: Text | None = Field(
+        None, description="The client's secret; take it from the environment: `${CLIENT_SECRET}`."
+    )
     refresh_token: Text | None = Field(None, description="The refresh token, for that grant.")
     scope: Text | None = Field(None, description="The scopes to ask for, separated by blanks.")
+    client: Literal["basic", "body"] | None = Field(
+        None, description="Where id and secret are sent. Default: HTTP Basic, and the body where that is not read."
+    )
+    params: dict[str, Text] | None = Field(None, description="Further fields of the token request, such as `audience`.")
 
 
 class AuthPart(Part):

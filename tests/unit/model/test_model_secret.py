@@ -32,6 +32,16 @@ def test_a_very_short_secret_masks_nothing() -> None:
     assert Redactor(["abc", ""])("abcabc") == "abcabc"
 
 
+def test_fetched_tokens_are_masked_as_long_as_they_can_be_in_use() -> None:
+    """A process that runs for a year must not grow with every token it ever had."""
+    redactor = Redactor(["configured"])
+    for number in range(1_000):
+        redactor.fetched(f"token-{number}-")
+
+    assert redactor("configured token-999- token-744-") == "*** *** ***"
+    assert redactor("token-743-") == "token-743-"
+
+
 def test_secrets_learned_later_are_masked_and_the_repr_shows_none() -> None:
     """A token may be fetched half way."""
     redactor = Redactor()

@@ -8,7 +8,7 @@ import pytest
 
 from etl.errors import ConfigError, Problem, UsageError
 from etl.model.secret import Redactor
-from etl.settings import Project, database_url
+from etl.settings import Project, database_url, tokens_folder
 
 
 @pytest.fixture
@@ -88,3 +88,20 @@ def test_a_missing_variable_is_told_when_the_file_s_url_is_used(config: Path) ->
     assert database_url("sqlite:////a.db", {}, project, config) == "sqlite:////a.db"
     with pytest.raises(ConfigError, match="PGPASSWORD is not set"):
         database_url(None, {}, project, config)
+
+
+@pytest.mark.parametrize(
+    ("url", "environ", "folder"),
+    [
+        ("sqlite:////var/lib/etl/etl.db?mode=rw", {}, "/var/lib/etl/tokens"),
+        ("postgresql://db/warehouse", {}, "{base}/data/tokens"),
+        (None, {}, "{base}/data/tokens"),
+        ("sqlite:////var/lib/etl/etl.db", {"ETL_TOKENS": "kept"}, "{base}/kept"),
+        ("sqlite:////var/lib/etl/etl.db", {"ETL_TOKENS": "/run/kept"}, "/run/kept"),
+    ],
+)
+def test_rotated_tokens_are_kept_beside_the_database(
+    config: Path, url: str | None, environ: dict[str, str], folder: str
+) -> None:
+    """On the volume that outlives the process, unless another one is named."""
+    assert str(tokens_folder(url, environ, config)) == folder.format(base=config.parent)

@@ -202,24 +202,42 @@ def test_what_the_project_cannot_do_yet_is_refused(problems: Problems, keys: str
     assert "this version cannot do it yet" in problems(etl=keys)[0]
 
 
-def test_oauth2_is_refused_with_a_way_out(problems: Problems) -> None:
-    """A token can be fetched outside meanwhile."""
-    told = problems(
-        shop="""\
-        base_url: https://a.example
-        auth:
-          oauth2: {token_url: https://a.example/t, grant: client_credentials, client_id: a, client_secret: b}
-        streams:
-          items: {key: id}
-        """
-    )
-
-    assert told == [
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ("grant: client_credentials, client_id: a", "auth.oauth2.grant: needs `client_secret`"),
+        ("grant: refresh_token, client_id: a, client_secret: b", "auth.oauth2.grant: needs `refresh_token`"),
         (
-            "shop.yaml:3:3: auth.oauth2: `auth.oauth2` is part of the format, but this version cannot do it yet "
-            "(fetch a token outside and use `bearer`)"
-        )
-    ]
+            "grant: client_credentials, client_id: a, client_secret: b, refresh_token: c",
+            "auth.oauth2.refresh_token: belongs to `grant: refresh_token`",
+        ),
+        ("grant: password, client_id: a", "auth.oauth2.grant: should be `client_credentials` or `refresh_token`"),
+    ],
+)
+def test_a_grant_has_to_have_what_it_needs(problems: Problems, keys: str, told: str) -> None:
+    """Seen offline, at its place."""
+    shop = f"""\
+base_url: https://a.example
+auth:
+  oauth2: {{token_url: https://a.example/t, {keys}}}
+streams:
+  items: {{key: id}}
+"""
+
+    assert told in problems(shop=shop)[0]
+
+
+def test_a_token_url_holds_no_credentials(problems: Problems) -> None:
+    """They have keys of their own."""
+    shop = """\
+    base_url: https://a.example
+    auth:
+      oauth2: {token_url: "https://a:b@a.example/t", grant: client_credentials, client_id: a, client_secret: b}
+    streams:
+      items: {key: id}
+    """
+
+    assert "auth.oauth2.token_url: holds credentials" in problems(shop=shop)[0]
 
 
 @pytest.mark.parametrize(

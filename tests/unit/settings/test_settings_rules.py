@@ -192,7 +192,9 @@ def test_auth_is_exactly_one_way(problems: Problems) -> None:
         shop="base_url: https://a.example\nauth: {bearer: abcd, header: {X: abcd}}\nstreams:\n  items: {key: id}\n"
     )
 
-    assert told == ["shop.yaml:2:1: auth: needs exactly one of bearer, header, query, basic; here are bearer, header"]
+    assert told == [
+        "shop.yaml:2:1: auth: needs exactly one of bearer, header, query, basic, oauth2; here are bearer, header"
+    ]
 
 
 def test_a_source_s_header_cannot_hold_a_placeholder(problems: Problems) -> None:

@@ -1,0 +1,83 @@
+"""How requests are signed: `auth` as `model.source.Auth`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from etl.model.source import Auth, OAuth2
+from etl.settings.building.desk import Texts
+from etl.settings.format.auth import AuthPart, OAuth2Part
+
+_WAYS: Final = ("bearer", "header", "query", "basic", "oauth2")
+_OAUTH2: Final = ("auth", "oauth2")
+
+
+def build_auth(part: AuthPart | str | None, texts: Texts) -> Auth:
+    """Exactly one way to sign, or none."""
+    if not isinstance(part, AuthPart):
+        return Auth()
+    ways = [way for way in _WAYS if getattr(part, way) is not None]
+    if len(ways) != 1:
+        found = f"; here are {', '.join(ways)}" if ways else ""
+        texts.problem(("auth",), f"needs exactly one of {', '.join(_WAYS)}{found}", at_key=True)
+        return Auth()
+    if part.bearer is not None:
+        return Auth(kind="bearer", values=(texts.secret(part.bearer, ("auth", "bearer")),))
+    if part.basic is not None:
+        user = texts.header(part.basic[0], ("auth", "basic", 0))
+        password = texts.secret(part.basic[1], ("auth", "basic", 1)) if part.basic[1] else ""
+        texts.hide(f"{user}:{password}")
+        return Auth(kind="basic", values=(user, password))
+    if part.oauth2 is not None:
+        return Auth(kind="oauth2", oauth2=_oauth2(part.oauth2, texts))
+    if part.header is not None:
+        return Auth(kind="header", pairs=_secrets(part.header, "header", texts))
+    return Auth(kind="query", pairs=_secrets(part.query or {}, "query", texts))
+
+
+def _oauth2(part: OAuth2Part, texts: Texts) -> OAuth2:
+    if part.grant == "refresh_token" and part.refresh_token is None:
+        texts.problem((*_OAUTH2, "grant"), "needs `refresh_token`", hint="take it from the environment")
+    if part.grant == "client_credentials":
+        if part.client_secret is None:
+            texts.problem((*_OAUTH2, "grant"), "needs `client_secret`", hint="take it from the environment")
+        if part.refresh_token is not None:
+            where = (*_OAUTH2, "refresh_token")
+            texts.problem(where, "belongs to `grant: refresh_token`", at_key=True)
+    client_id = texts.plain(part.client_id, (*_OAUTH2, "client_id"))
+    secret = texts.secret(part.client_secret, (*_OAUTH2, "client_secret")) if part.client_secret else ""
+    return OAuth2(
+        token_url=_token_url(part.token_url, texts),
+        grant=part.grant,
+        client_id=client_id,
+        client_secret=secret,
+        refresh_token=texts.secret(part.refresh_token, (*_OAUTH2, "refresh_token")) if part.refresh_token else "",
+        scope=texts.plain(part.scope, (*_OAUTH2, "scope")) if part.scope else "",
+        params=tuple(
+            (name, texts.plain(value, (*_OAUTH2, "params", name))) for name, value in (part.params or {}).items()
+        ),
+        client=part.client or "",
+    )
+
+
+def _token_url(written: str, texts: Texts) -> str:
+    pieces = texts.pieces(written, (*_OAUTH2, "token_url"))
+    url = texts.plain(written, (*_OAUTH2, "token_url"))
+    if any(piece.kind == "missing" for piece in pieces):
+        return url
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not url.isprintable() or " " in url:
+        texts.problem((*_OAUTH2, "token_url"), "should be an absolute URL that begins with https:// or http://")
+    elif "@" in parts.netloc:
+        texts.problem((*_OAUTH2, "token_url"), "holds credentials", hint="write client_id and client_secret")
+    return url
+
+
+def _secrets(pairs: Mapping[str, str], way: str, texts: Texts) -> tuple[tuple[str, str], ...]:
+    return tuple((name, texts.secret(value, ("auth", way, name))) for name, value in pairs.items())
