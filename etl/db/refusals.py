@@ -52,6 +52,7 @@ _POSTGRES = {
     "42501": _Cause("denied the permission", "Grant this user the right to create and write tables."),
     "53100": _Cause("could not grow: the disk is full", "Free some space on the server, then run again."),
     "53": _Cause("is out of resources", "Raise its limits (connections, memory), or close other clients."),
+    "54": _Cause("cannot hold such a row", "Leave fields out with `columns: {NAME: drop}`, or keep objects as JSON."),
     "55P03": _Cause("is locked by another session", "End the session that holds the table, then run again."),
     "57014": _Cause("cancelled the statement", "Raise `statement_timeout`, or see who cancelled it."),
     "57": _Cause("is shutting down or starting", "Run again when the server is up."),

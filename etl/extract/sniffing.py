@@ -18,6 +18,8 @@ _LINKS: Final = ("next", "next_url", "next_link", "nextLink", "@odata.nextLink",
 _CURSORS: Final = ("next_cursor", "nextCursor", "next_token", "nextToken", "nextPageToken", "next_page_token", "cursor")
 _MORE: Final = ("has_more", "hasMore", "has_next", "hasNextPage")
 _TOTALS: Final = ("total", "count", "total_count", "totalCount", "totalItems", "total_items", "numFound", "nbHits")
+_LONGEST_TOTAL: Final = 20
+"""Digits; Python refuses to read numbers of thousands of them, and no list has as many rows."""
 _ROUND: Final = frozenset({10, 20, 25, 30, 50, 100, 200, 250, 500, 1000})
 
 
@@ -38,13 +40,21 @@ def _sign(page: Page) -> tuple[str, str] | None:
     """What was found, and the line that goes with it."""
     if "next" in page.response.links:
         return "a Link header with rel=next", "pages: link"
-    for prefix, level in _levels(json.loads(page.response.body)):
+    for prefix, level in _levels(_tree(page.response.body)):
         found = _chain_sign(prefix, level) or _total_sign(prefix, level, page.facts.count)
         if found is not None:
             return found
     if page.facts.count in _ROUND:
         return f"exactly {page.facts.count} rows came", "how the API pages"
     return None
+
+
+def _tree(body: bytes) -> object:
+    """The body the decoder took for a page; None where it is nested too deeply to be looked at."""
+    try:
+        return json.loads(body, parse_int=lambda digits: int(digits) if len(digits) < _LONGEST_TOTAL else 0)
+    except RecursionError:
+        return None
 
 
 def _chain_sign(prefix: str, level: Mapping[str, object]) -> tuple[str, str] | None:

@@ -16,8 +16,8 @@ from etl.model.schema import Column, Contract
 from etl.model.stream import Stream
 from etl.normalize.conversion import MAX_DEPTH, Convert, Misfit, Refused, check_depth, converter
 from etl.normalize.fields import Fields, Leaves, Path
-from etl.normalize.layout import Layout, key_text
-from etl.normalize.literals import is_null, is_object
+from etl.normalize.layout import MAX_KEY, Layout, key_text
+from etl.normalize.literals import is_nested, is_null, is_object
 
 MAX_RAW: Final = 64 * 1024
 """Bytes of a rejected item that are kept."""
@@ -96,8 +96,9 @@ class CarefulRoute:
             return draft
         draft.leaves = self._fields.leaves(raw) | constants
         for path in self._fields.key:
-            if is_null(draft.leaves.get(path, b"null")):
-                draft.refuse("key is missing", path)
+            literal = draft.leaves.get(path, b"null")
+            if is_null(literal) or is_nested(literal):  # it would make the key's column json, which no key can be
+                draft.refuse("key is missing" if is_null(literal) else "key is an object or a list", path)
                 return draft
         self._check_declared(draft)
         return draft
@@ -141,12 +142,16 @@ class CarefulRoute:
         if None in key:
             draft.refuse("key is missing")
             return None
+        text = key_text(key) if key else None
+        if text is not None and len(text) > MAX_KEY:
+            draft.refuse(f"key of {len(text):,} bytes, no index takes more than {MAX_KEY:,}")
+            return None
         out.rows.append(row)
         out.keys.append(key)
         out.hashes.append(layout.hash_of(row))
         out.cursors.append(cursor)
         out.accepted.append(draft)
-        return key_text(key) if key else None
+        return text
 
     def _values(self, draft: Draft, layout: Layout) -> list[Any]:
         values: list[Any] = []

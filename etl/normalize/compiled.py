@@ -22,7 +22,7 @@ from etl.model.page import Row
 from etl.model.schema import ColumnType, Contract
 from etl.normalize.evolution import OVERFLOW
 from etl.normalize.fields import Fields, Path
-from etl.normalize.layout import Layout, encode
+from etl.normalize.layout import MAX_KEY, Layout, encode
 from etl.normalize.literals import ZonedInstant
 from etl.normalize.naming import is_compilable
 from etl.normalize.storage import sqlite_instant
@@ -91,6 +91,7 @@ class Compiled:
             for place, column in enumerate(layout.schema.columns)
             if column.type is ColumnType.TEXT and column.path not in loose
         )
+        self._has_text_key = any(layout.schema.columns[place].type is ColumnType.TEXT for place in layout.key)
         self.item_type = self._struct(self._tree(), "it", ())
         self._constants()
         self.rows: Callable[[Sequence[object], Sequence[object]], Decoded] = self._function()
@@ -112,6 +113,11 @@ class Compiled:
                 text = row[place]
                 if isinstance(text, str) and "\0" in text:
                     raise NeedsCare
+
+    def check_keys(self, keys: list[Row]) -> None:
+        """Raises NeedsCare when a key is too long for an index."""
+        if self._has_text_key and max(map(len, map(encode, keys)), default=0) > MAX_KEY:
+            raise NeedsCare
 
     def _tree(self) -> dict[str, _Node]:
         fields, tree = self._fields, dict[str, _Node]()

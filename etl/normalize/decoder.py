@@ -20,7 +20,7 @@ from etl.normalize.deletions import Deletions
 from etl.normalize.envelope import Document, Selections, Values, not_json, too_deep
 from etl.normalize.evolution import evolved, settled
 from etl.normalize.fields import Fields, Leaves, Path
-from etl.normalize.layout import Layout, key_text
+from etl.normalize.layout import MAX_KEY, Layout, key_text
 from etl.normalize.listing import Listing
 from etl.normalize.observed import cursor_facts, key_facts, order_fact
 from etl.normalize.shell import Shell
@@ -129,6 +129,8 @@ class StreamDecoder:
         decoded = compiled.rows(items, self._constants(request))
         if b"\\u0000" in body:
             compiled.check_texts(decoded.rows)
+        if len(body) > MAX_KEY:
+            compiled.check_keys(decoded.keys)
         return decoded
 
     def _reshaped(self, items: list[bytes], request: PageRequest) -> Decoded | None:

@@ -22,11 +22,13 @@ from etl.normalize.storage import Dialect, Store, cursor_reader, store
 
 encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 """Numbers with the same value give the same text, so that a column that widens keeps its hashes."""
-
-
 _ORDERED: Final = {
     ColumnType.BIGINT, ColumnType.DOUBLE, ColumnType.NUMERIC, ColumnType.TIMESTAMP, ColumnType.DATE,
 }  # fmt: skip
+
+
+MAX_KEY: Final = 2_000
+"""Bytes of a key as JSON. PostgreSQL's indexes stop at 2,700; one row there must not stop a stream for ever."""
 
 
 class Layout:
