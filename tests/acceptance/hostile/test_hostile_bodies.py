@@ -28,6 +28,7 @@ def deep(levels: int) -> bytes:
     return b"[" * levels + b"]" * levels
 
 
+CHUNKS = b'b\r\n{"data":[]}\r\n0\r\n\r\n'
 REFUSED = {
     "html": (http(b"<!doctype html><title>Log in</title>"), "markup instead of JSON"),
     "empty_body": (http(b""), "empty"),
@@ -62,8 +63,7 @@ REFUSED = {
         b"HTTP/1.1 200 OK\r\nContent-Length: 14\r\nContent-Length: 15\r\n\r\n" + b'{"data":[]}   ', "not HTTP",
     ),
     "length_and_chunks": (
-        b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
-        b'b\r\n{"data":[]}\r\n0\r\n\r\n',
+        b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKS,
         "not HTTP",
     ),
     "negative_length": (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n" + GOOD, "not HTTP"),

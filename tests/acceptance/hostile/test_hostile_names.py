@@ -28,7 +28,8 @@ PIECES = (
 )  # fmt: skip
 NAMES = (
     "", " ", "_etl_run_id", "_ETL_SEQ", "_etl_hash", "_extra", "ctid", "XMIN", "tableoid", "oid", "rowid", "_rowid_",
-    "select", "table", "order", "user", "null", "constructor", "__class__", "id ", "ID", "Id", "iD", "a.b", "a__b", "f0", "s0",
+    "select", "table", "order", "user", "null", "constructor",
+    "__class__", "id ", "ID", "Id", "iD", "a.b", "a__b", "f0", "s0",
     "rows",
     *PIECES,
     *(f"{piece}{number}" for number, piece in enumerate(PIECES * 3)),

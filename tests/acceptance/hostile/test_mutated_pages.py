@@ -30,7 +30,8 @@ STREAM = """
 SPLICES = (
     b"", b'"', b"'", b"\\", b"{", b"}", b"[", b"]", b",", b":", b"\0", b"\xff", b"\xc3", b"\xed\xa0\x80", b"\\ud800",
     b"\\u0000", b"\\", b"null", b"NaN", b"1e999", b"-", b"0", b"00", b".", b"e", b"9" * 400, b" ", b"\n", b"//",
-    b"\xef\xbb\xbf", b'"id":', b'"data":', b"true", b"[[[[", b"}}", b'{"id":1}', b",,", b"\r\n", b"\xe2\x80\xae", b"1", b'"1"',
+    b"\xef\xbb\xbf", b'"id":', b'"data":', b"true", b"[[[[", b"}}", b'{"id":1}', b",,",
+    b"\r\n", b"\xe2\x80\xae", b"1", b'"1"',
 )  # fmt: skip
 
 
@@ -88,7 +89,7 @@ class Mutant:
     def items(self) -> list[Any]:
         """What a reader that trusts nobody finds in the answers that were asked for."""
         bodies = [self.wire[number].partition(b"\r\n\r\n")[2] for number in sorted(self.asked & self.wire.keys())]
-        return [found for body in bodies for found in json.loads(body.decode("utf-8-sig"))["data"]]
+        return [found for body in bodies for found in json.loads(body.decode("utf-8-sig"), parse_float=Decimal)["data"]]
 
 
 def canonical(value: Any) -> str:
@@ -98,7 +99,7 @@ def canonical(value: Any) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     if isinstance(value, dict | list):
-        return json.dumps(value, sort_keys=True)
+        return json.dumps(value, sort_keys=True, default=float)
     text = str(value)
     if text[:1] in '[{"' and text[:1]:
         try:
@@ -145,7 +146,7 @@ def lost(hostile: Hostile, mutant: Mutant) -> list[Any]:
 
 def as_json(raw: bytes) -> Any:
     try:
-        return json.loads(raw.decode(errors="surrogatepass"))
+        return json.loads(raw.decode(errors="surrogatepass"), parse_float=Decimal)
     except ValueError:
         return raw
 
