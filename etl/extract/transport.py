@@ -1,130 +1,106 @@
 """The one place that knows what carries httpx requests.
 
-httpx's own pool walks all connections at every request and loses slots for ever after cancellations, so an aiohttp
-session stands behind the same `AsyncBaseTransport` interface. Cookies are off: a list must not depend on what an
-earlier page set. Nothing is unpacked, redirected or quoted here: URLs go out byte for byte, bodies come in as sent.
+httpx's own pool walks all connections at every request and loses slots for ever after cancellations, so connections of
+our own stand behind the same `AsyncBaseTransport` interface, parsed by llhttp. There are no cookies: a list must not
+depend on what an earlier page set. Nothing is unpacked, redirected or quoted here: URLs go out byte for byte, bodies
+come in as sent.
 """
 
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Final
 from urllib.parse import quote
 
-import aiohttp
 import httpx
-from yarl import URL
 
+from etl.extract.connections import Connections, Place, open_connections
+from etl.extract.wire import Broken, Wire
 from etl.model.source import Source
 
-_CONNECT_S: Final = 10.0
-"""The total deadline of a request is the client's; only connecting has a shorter one of its own."""
-_KEEPALIVE_S: Final = 30.0
-_LONGEST_LINE: Final = 64 * 1024
-_FAILURES: Final = (aiohttp.ClientError, OSError)
+_PORTS: Final = {"http": 80, "https": 443}
 _UNSENDABLE: Final = re.compile(r"[\x00-\x1f\x7f]")
 _UNWRITTEN: Final = re.compile(r"[^!#-;=?-~]")
 """What no request line holds as it is; everything else goes out as it is spelt, `%7E` and `~` alike."""
 
 
 class _Carrier(httpx.AsyncBaseTransport):
-    """The session is its opener's to close."""
+    """The connections are their opener's to close."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The status and headers, as soon as they are there; the body is read through `stream`.
 
         The extension `target` goes out in place of the path and query of the URL.
         """
-        origin, target = request.url, request.extensions["target"].decode("ascii")
+        url = request.url
+        place = (url.scheme, url.host, url.port or _PORTS[url.scheme])
         try:
-            answer = await self._session.request(
-                request.method,
-                # Quoted anew, a link signed over its spelling would break.
-                URL(f"{origin.scheme}://{origin.netloc.decode('ascii')}{target}", encoded=True),
-                headers=request.headers.multi_items(),
-                data=request.content or None,
-                allow_redirects=False,
-            )
-        except _FAILURES as error:
-            raise httpx.TransportError(str(error)) from error
-        return httpx.Response(answer.status, headers=answer.raw_headers, stream=_Chunks(answer), request=request)
+            wire = await self._connections.take(place)
+            try:
+                status, headers = await wire.ask(self._written(request, place))
+            except BaseException:
+                wire.close()
+                raise
+        except Broken as broken:
+            raise httpx.TransportError(str(broken)) from broken
+        body = _Body(self._connections, place, wire)
+        return httpx.Response(status, headers=headers, stream=body, request=request)
+
+    def _written(self, request: httpx.Request, place: Place) -> bytes:
+        target: bytes = request.extensions["target"]
+        lines = [b"%b: %b" % pair for pair in request.headers.raw]
+        if place[0] == "http" and (proxy := self._connections.proxy(place)) is not None:
+            target = b"http://" + request.url.netloc + target
+            if proxy.authorization:
+                lines.append(b"Proxy-Authorization: " + proxy.authorization.encode("ascii"))
+        first = b"%b %b HTTP/1.1" % (request.method.encode("ascii"), target)
+        return b"\r\n".join((first, *lines, b"", request.content))
 
 
-class _Chunks(httpx.AsyncByteStream):
+class _Body(httpx.AsyncByteStream):
     """The body as it arrives, still packed."""
 
-    def __init__(self, answer: aiohttp.ClientResponse) -> None:
-        self._answer = answer
+    def __init__(self, connections: Connections, place: Place, wire: Wire) -> None:
+        self._connections = connections
+        self._place = place
+        self._wire: Wire | None = wire
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        assert self._wire is not None
         try:
-            async for chunk in self._answer.content.iter_any():
-                yield chunk
-        except _FAILURES as error:
-            raise httpx.TransportError(str(error)) from error
+            while piece := await self._wire.piece():
+                yield piece
+        except Broken as broken:
+            raise httpx.TransportError(str(broken)) from broken
 
     async def aclose(self) -> None:
         """Give the connection back; one with an unread rest is closed."""
-        self._answer.release()
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            self._connections.give_back(self._place, wire)
 
 
 @asynccontextmanager
 async def open_transport(source: Source, connections: int) -> AsyncIterator[httpx.AsyncBaseTransport]:
-    """A transport with room for `connections` at once; closes them at the end."""
-    tls: ssl.SSLContext | bool = True
-    if source.base_url.startswith("https") or source.allow_hosts or source.auth.oauth2:
-        tls = httpx.create_ssl_context(verify=source.verify_tls, trust_env=source.trust_env)
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=_KEEPALIVE_S, ssl=tls),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        trust_env=source.trust_env,
-        skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S),
-        max_line_size=_LONGEST_LINE,
-        max_field_size=_LONGEST_LINE,
-    )
-    # It would send a GET again by itself, unseen by the rate, the numbering and the count of tries.
-    session._retry_connection = False
-    async with session:
-        yield _Carrier(session)
+    """A transport that keeps up to `connections` open; closes them at the end."""
+    async with open_connections(source, connections) as opened:
+        yield _Carrier(opened)
 
 
 def is_dead_connection(error: BaseException) -> bool:
-    """A kept connection that the server had closed before it saw the request: the request may simply go again."""
-    return isinstance(
-        error.__cause__, (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientConnectionResetError)
-    ) and not isinstance(error.__cause__, aiohttp.ClientConnectorError)
+    """A connection that the server had closed before it saw the request: the request may simply go again."""
+    return isinstance(error.__cause__, Broken) and error.__cause__.unseen
 
 
 def failure_words(error: httpx.HTTPError) -> tuple[str, str]:
     """A short stable reason and a sentence for a transport error."""
     cause = error.__cause__
-    match cause:
-        case aiohttp.ClientConnectorCertificateError():
-            return "certificate", "TLS verification failed"
-        case aiohttp.ClientSSLError() | ssl.SSLError():
-            return "tls", "no TLS connection could be made"
-        case aiohttp.ClientConnectorDNSError():
-            return "dns", "the host name was not found"
-        case aiohttp.ServerTimeoutError():
-            return "timeout", "the connection was not made in time"
-        case aiohttp.ClientConnectorError():
-            return "connect", "the server could not be reached"
-        case aiohttp.ServerDisconnectedError():
-            return "disconnected", "the server closed the connection"
-        case aiohttp.ClientPayloadError():
-            return "truncated", "the answer was cut off"
-        case aiohttp.ClientResponseError():
-            return "protocol", "the answer is not HTTP"
-        case _:
-            return "protocol", "the connection failed"
+    return (cause.reason, cause.words) if isinstance(cause, Broken) else ("protocol", "the connection failed")
 
 
 def split_target(url: str) -> tuple[str, bytes]:

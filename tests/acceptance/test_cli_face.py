@@ -17,7 +17,7 @@ import typer.main
 from etl.entrypoints.cli.app import build
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "command-line.md"
-HEAVY = ("sqlalchemy", "httpx", "aiohttp", "alembic", "rich", "pydantic", "apscheduler", "msgspec", "yaml")
+HEAVY = ("sqlalchemy", "httpx", "httptools", "alembic", "rich", "pydantic", "apscheduler", "msgspec", "yaml")
 
 
 def etl(*arguments: str, cwd: Path | None = None, **environ: str) -> subprocess.CompletedProcess[str]:

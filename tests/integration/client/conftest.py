@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import httpx
 import pytest
 
 from etl.errors import MalformedPage
@@ -197,6 +198,10 @@ class Bench:
     async def fetch(self, base_url, request=None, *, path="/things", kind=PagesKind.NONE, params=(), **more):
         await self.client(base_url, **more)
         return await self.stream(path, kind=kind, params=params).fetch(request or first())
+
+    def request(self, url):
+        """A bare request for the transport below the client."""
+        return httpx.Request("GET", url, extensions={"target": b"/things"})
 
     def of(self, kind):
         return [event for event in self.events if isinstance(event, kind)]
