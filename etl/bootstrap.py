@@ -25,7 +25,7 @@ from etl.model.source import Source
 from etl.model.stream import Stream
 from etl.normalize import StreamDecoder
 from etl.pipeline.fanout import Rooms
-from etl.pipeline.progress import server_time
+from etl.pipeline.reading import server_time
 from etl.ports import Clock, Listener
 from etl.runs import LeaseKeeper, RunStore, StreamRun
 from etl.service.app import App, OpenedSource, Scout
@@ -206,6 +206,7 @@ class _Plugs:
             halve=stream.halves,
             listener=self._listener,
             first_answer=bound.heard,
+            by_member=stream.incremental is not None,
         )
 
 

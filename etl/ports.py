@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from etl.errors import StreamStopped
 from etl.model.events import Event
@@ -62,6 +62,24 @@ class Pages(Protocol):
 
         Raises PagingLoop when the chain leads in a circle.
         """
+
+    def ended(self, window: Window) -> None:
+        """Nothing of the window is asked for any more: what was remembered of its chain can go."""
+
+
+@runtime_checkable
+class Windows(Protocol):
+    """The windows of a reading, one after the other; more may arrive while the first ones are read."""
+
+    @property
+    def ended(self) -> bool:
+        """`take` will never give another one."""
+
+    def take(self) -> Window | None:
+        """The next window, None when there is none at the moment."""
+
+    async def more(self) -> None:
+        """Return once `take` has one, or the end is known. Raises StreamStopped where neither can come."""
 
 
 class Limiter(Protocol):

@@ -24,6 +24,7 @@ from etl.model.template import OMITTED, Body, Template, body_names, render_body
 from etl.ports import Clock
 
 _KEPT_IN_NAMES: Final = "[]$:,"
+_KEPT_IN_URLS: Final = ":/?#[]@!$&'()*+,;=%~"
 _EPOCH: Final = 0
 
 Values = Mapping[str, object]
@@ -86,8 +87,8 @@ class RequestBuilder:
         template = self._stream.request.path
         if self._fixed_path is not None:
             path: str | None = self._fixed_path
-        elif template.is_single and "://" in str(whole := template.render(values)):
-            return self._origins.resolve(str(whole), self._base_url)  # a URL from the data
+        elif template.is_single:
+            return self._data_url(template.render(values))
         else:
             path = template.render_path(values)
             self._refuse_escape(path)
@@ -96,6 +97,13 @@ class RequestBuilder:
         if "://" in path.partition("?")[0]:
             return self._origins.resolve(path, self._base_url)
         return f"{self._base_url}/{path.lstrip('/')}" if path else self._base_url
+
+    def _data_url(self, value: object) -> str:
+        """A path that is only a placeholder is a URL from the data, absolute or relative to `base_url`."""
+        if value is None:
+            raise DataRefused(f"{self._stream.id}: the path has a placeholder without a value")
+        url = quote(_text(value), safe=_KEPT_IN_URLS)
+        return self._origins.resolve(url, f"{self._base_url}/").partition("#")[0]
 
     def _refuse_escape(self, path: str | None) -> None:
         """A value such as `..` would climb out of the path that the configuration names."""

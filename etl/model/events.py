@@ -41,7 +41,10 @@ class StreamPlanned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageFetched:
-    """A page was answered and decoded; it waits for its commit. `again` says that it was read before, for a proof."""
+    """A page was answered and decoded; it waits for its commit. `again` says that it was read before, for a proof.
+
+    `member` is the member of `for_each` it belongs to, empty without one.
+    """
 
     stream: str
     position: str
@@ -51,6 +54,7 @@ class PageFetched:
     in_flight: int
     limit: int
     again: bool = False
+    member: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Literal
 
 from etl.model.instants import MICROSECOND, Cursor, CursorFormat, CursorKind
+from etl.model.member import ForEach
 from etl.model.schema import ColumnType, Contract
 from etl.model.selector import Selector
 from etl.model.template import Body, Template, body_names
@@ -211,6 +212,7 @@ class Stream:
     flatten: int = 0
     add: tuple[tuple[str, Template], ...] = ()
     incremental: Incremental | None = None
+    for_each: ForEach | None = None
     order: Order | None = None
     deletes: Deletes = field(default_factory=Deletes)
     contract: Contract = Contract.EVOLVE

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from etl.model.instants import Cursor
+from etl.model.member import Member
 
 Scalar = str | int | float | bool | None
 
@@ -15,13 +16,18 @@ class Window:
     """Half-open: `start` is inclusive, `end` exclusive, both canonical cursors; None means unbounded.
 
     `member` names the member of `for_each` in the ledger and in coverage (`""` without one); `variables` are the
-    values its placeholders take.
+    values its placeholders take. `may_be_gone` is the member's: "not found" then says that the API has deleted it.
     """
 
     member: str = ""
     start: Cursor | None = None
     end: Cursor | None = None
     variables: Mapping[str, object] = field(default_factory=dict, hash=False, compare=False)
+    may_be_gone: bool = field(default=False, compare=False)
+
+    def of(self, member: Member) -> Window:
+        """The same bounds for one member."""
+        return replace(self, member=member.name, variables=member.variables, may_be_gone=member.may_be_gone)
 
     @property
     def is_whole_list(self) -> bool:

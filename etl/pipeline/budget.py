@@ -20,9 +20,14 @@ class Budget:
     only_inside: bool = False
     was_hit: bool = False
 
+    @property
+    def is_spent(self) -> bool:
+        """Nothing more may be asked for."""
+        return (self.pages is not None and self.pages <= 0) or (self.rows is not None and self.rows <= 0)
+
     def allows_request(self) -> bool:
         """Take one page out of the budget; False, and remembered, when nothing is left."""
-        if (self.pages is not None and self.pages <= 0) or (self.rows is not None and self.rows <= 0):
+        if self.is_spent:
             self.was_hit = True
             return False
         if self.pages is not None:

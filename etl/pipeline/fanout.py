@@ -8,17 +8,22 @@ with the number of pages. The permit is held until the writer has accepted the p
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Final
 
 from etl.errors import AuthRefused, DataRefused, SourceFailed, StreamStopped
 from etl.model.events import PageFetched, StreamPlanned
 from etl.model.page import Page, PageFacts, PageRequest, Response
 from etl.model.window import Window
 from etl.pipeline.budget import Budget
-from etl.pipeline.progress import Reading, WindowProgress, WindowReading
-from etl.ports import Ledger, Limiter, Listener, Pages, Proof, Source, Writer
+from etl.pipeline.progress import WindowProgress, is_gone
+from etl.pipeline.reading import Reading
+from etl.pipeline.supply import GivenWindows
+from etl.ports import Ledger, Limiter, Listener, Pages, Proof, Source, Windows, Writer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +42,11 @@ class Rooms:
     """Cuts a window in two that the API caps; empty when it cannot be narrowed."""
     first_answer: Callable[[Response], None] = lambda _: None
     """Told of the first answer of the reading, before its page is handed to the writer."""
+    by_member: bool = True
+    """Whether every member's end is kept apart: a stream with a cursor has a watermark for each."""
 
+
+_MOST_FORBIDDEN: Final = 10
 
 _Number = tuple[int, ...]
 """The place of a window among the others; the halves of a window stand in its place."""
@@ -46,30 +55,32 @@ _Number = tuple[int, ...]
 class Fanout:
     """Reads all windows of one stream. One use: construct, `run`, look at `reading`."""
 
-    def __init__(self, rooms: Rooms, windows: Iterable[Window], budget: Budget) -> None:
+    def __init__(self, rooms: Rooms, windows: Windows | Iterable[Window], budget: Budget) -> None:
         self._rooms = rooms
-        self._windows = (((number,), window) for number, window in enumerate(windows))
+        self._windows = windows if isinstance(windows, Windows) else GivenWindows(windows)
+        self._numbers = itertools.count()
+        self._waiting: asyncio.Task[None] | None = None
         self._halves: deque[tuple[_Number, Window]] = deque()
         self._budget = budget
         self._active: dict[_Number, WindowProgress] = {}
-        self._ended: dict[_Number, WindowReading] = {}
         self._open = 0
         self._planned = 0
+        self._forbidden = 0
         self._changed = asyncio.Event()
         self._stopping = self._cut_short = False
-        self._reading = Reading()
+        self._reading = Reading(by_member=rooms.by_member)
 
     def stop(self) -> None:
         """Ask for nothing more; `run` returns when what is in flight has arrived."""
         self._stopping = self._cut_short = True
+        if self._waiting is not None:
+            self._waiting.cancel()
         self._changed.set()
 
     @property
     def reading(self) -> Reading:
         """What was read, also when `run` was cut short."""
-        reading = self._reading
-        ended = self._ended | {n: progress.reading() for n, progress in self._active.items()}
-        reading.windows = [ended[n] for n in sorted(ended)]
+        reading = self._reading.with_open([progress.reading() for progress in self._active.values()])
         reading.stopped = self._cut_short
         reading.partial = self._budget.was_hit
         return reading
@@ -80,20 +91,18 @@ class Fanout:
             while True:
                 self._changed.clear()
                 self._fill(tasks)
-                if not self._open:
+                if not self._open and self._waiting is None:
                     break
                 await self._changed.wait()
         # A stop that came when everything was read and judged has cut nothing.
-        self._cut_short = self._stopping and (bool(self._active) or self._has_more_windows())
-
-    def _has_more_windows(self) -> bool:
-        return bool(self._halves) or next(self._windows, None) is not None
+        self._cut_short = self._stopping and bool(self._active or self._halves or not self._windows.ended)
 
     def _fill(self, tasks: asyncio.TaskGroup) -> None:
         """Start tasks for pages and judgements while there is room and something to do."""
         while not self._stopping and self._open < self._rooms.limiter.limit:
             found = self._next()
             if found is None:
+                self._wait_for_windows(tasks)
                 return
             number, progress, request = found
             self._open += 1
@@ -102,6 +111,18 @@ class Fanout:
                 tasks.create_task(self._close(number, progress), name=f"{self._rooms.stream} judge {number}")
             else:
                 tasks.create_task(self._page(progress, request), name=f"{self._rooms.stream} {request.position}")
+
+    def _wait_for_windows(self, tasks: asyncio.TaskGroup) -> None:
+        """Members that are still to come are waited for beside the pages in flight."""
+        if self._waiting is None and not self._windows.ended and not self._is_cut:
+            self._waiting = tasks.create_task(self._more(), name=f"{self._rooms.stream} members")
+
+    async def _more(self) -> None:
+        try:
+            await self._windows.more()
+        finally:
+            self._waiting = None
+            self._changed.set()
 
     def _next(self) -> tuple[_Number, WindowProgress, PageRequest | None] | None:
         """The next thing to do: a request, or None in its place for a window that is ready to be judged."""
@@ -116,7 +137,7 @@ class Fanout:
         return self._begin_window()
 
     def _begin_window(self) -> tuple[_Number, WindowProgress, PageRequest | None] | None:
-        begun = self._halves.popleft() if self._halves else next(self._windows, None)
+        begun = self._halves.popleft() if self._halves else self._take()
         if begun is None:
             return None
         number, window = begun
@@ -129,6 +150,15 @@ class Fanout:
             request = None
         return number, progress, request
 
+    def _take(self) -> tuple[_Number, Window] | None:
+        window = None if self._is_cut else self._windows.take()
+        return None if window is None else ((next(self._numbers),), window)
+
+    @property
+    def _is_cut(self) -> bool:
+        """The budget is spent, and something wanted more of it."""
+        return self._budget.was_hit and self._budget.is_spent
+
     def _allowed(self, request: PageRequest) -> bool:
         """A committed page costs nothing; any other one comes out of the budget."""
         return self._rooms.ledger.recall(request) is not None or self._budget.allows_request()
@@ -138,15 +168,27 @@ class Fanout:
         try:
             facts = self._rooms.ledger.recall(request) or await self._fetch(request)
             self._tell_plan(request, facts)
-            progress.answered(request, facts, self._rooms.pages.following(request, facts))
-        except AuthRefused:
-            raise  # every other request would be refused as well
+            following = () if is_gone(request, facts) else self._rooms.pages.following(request, facts)
+            progress.answered(request, facts, following)
+        except AuthRefused as refused:
+            if not self._is_one_members(refused, request):
+                raise  # every other request would be refused as well
+            progress.fail(refused)
         except (SourceFailed, DataRefused) as failure:
             progress.fail(failure)
         finally:
             self._open -= 1
             progress.in_flight -= 1
             self._changed.set()
+
+    def _is_one_members(self, refused: AuthRefused, request: PageRequest) -> bool:
+        """A member may be closed to us (403) and the others open; many closed ones and no page at all is no such case.
+
+        A 401 is about who we are.
+        """
+        self._forbidden += 1
+        closed = refused.status == HTTPStatus.FORBIDDEN and bool(request.window.member)
+        return closed and (self._reading.first_response is not None or self._forbidden < _MOST_FORBIDDEN)
 
     async def _fetch(self, request: PageRequest) -> PageFacts:
         rooms = self._rooms
@@ -180,13 +222,14 @@ class Fanout:
                 in_flight=limiter.in_flight,
                 limit=limiter.limit,
                 again=page.request.attempt > 0,
+                member=page.request.window.member,
             )
         )
 
     def _tell_plan(self, request: PageRequest, facts: PageFacts) -> None:
         """Announce the number of pages once the first page of a window told it."""
-        if request.ordinal or request.attempt:
-            return
+        if request.ordinal or request.attempt or request.window.member:
+            return  # how many pages the members together have, nobody knows before the last one began
         pages = facts.total_pages
         if pages is None and facts.total_rows is not None and facts.count:
             pages = -(-facts.total_rows // facts.count)
@@ -197,9 +240,10 @@ class Fanout:
 
     async def _close(self, number: _Number, progress: WindowProgress) -> None:
         """Nothing is left to read in a window: probe, judge, and repair or end it."""
-        self._rooms.writer.idle()
+        if self._open == 1:
+            self._rooms.writer.idle()
         try:
-            if progress.failure is None and not progress.was_cut:
+            if progress.failure is None and not progress.was_cut and not progress.gone:
                 probes = progress.proof.probes()
                 if probes:
                     progress.ask(probes)
@@ -210,8 +254,9 @@ class Fanout:
                     progress.ask(repairs)
                     return
             del self._active[number]
+            self._rooms.pages.ended(progress.window)
             if not self._split(number, progress):
-                self._ended[number] = progress.reading()
+                self._reading.take(progress.reading())
         finally:
             self._open -= 1
             progress.in_flight -= 1
@@ -227,5 +272,7 @@ class Fanout:
     async def _distinct_keys(self, progress: WindowProgress) -> int | None:
         if not progress.proof.counts_keys:
             return None
+        if progress.keys_of_only_page is not None:
+            return progress.keys_of_only_page
         await self._rooms.writer.settle()
         return await self._rooms.ledger.distinct_keys(progress.window)

@@ -1,74 +1,46 @@
-"""What is known of a window while it is read, and what is left of it afterwards."""
+"""What is known of a window while it is read."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
 
 from etl.errors import StreamStopped
 from etl.model.instants import Cursor
-from etl.model.page import PageFacts, PageRequest, Purpose, Response
+from etl.model.page import PageFacts, PageRequest, Purpose
 from etl.model.verdict import Judgement
 from etl.model.window import Window
+from etl.pipeline.reading import WindowReading
 from etl.ports import Proof
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WindowReading:
-    """The end of one window. Exactly one of `judgement` and `failure` is set; neither when the run was stopped."""
-
-    window: Window
-    judgement: Judgement | None = None
-    failure: StreamStopped | None = None
-    max_cursor: Cursor | None = None
-
-    @property
-    def is_complete(self) -> bool:
-        """Read to its end, with nothing known to be missing."""
-        return self.judgement is not None and self.judgement.verdict.strength > 0
-
-
-@dataclass(slots=True, kw_only=True)
-class Reading:
-    """What reading a stream brought: its windows in the order of their start, and the first answer's time."""
-
-    windows: list[WindowReading] = field(default_factory=list)
-    first_response: Response | None = None
-    total_rows: int | None = None
-    future_rows: int = 0
-    order_broken: str = ""
-    """Where a page contradicted the declared order, in one line; nothing is inferred from such a reading."""
-    stopped: bool = False
-    partial: bool = False
-
-    @property
-    def server_time(self) -> datetime | None:
-        """The server's clock at the first answer; see the function of that name."""
-        return None if self.first_response is None else server_time(self.first_response)
-
-
-def server_time(first: Response) -> datetime | None:
-    """U: the `Date` of the first answer, floored, less its round trip; nothing later was surely visible to it.
-
-    None where the server tells no date.
-    """
-    if first.served_at is None:
-        return None
-    return first.served_at.replace(microsecond=0) - timedelta(seconds=first.seconds)
+_DIGEST = 8
 
 
 class WindowProgress:
     """One window while it is read: what is still to be asked for, what is in flight, what was seen."""
 
-    __slots__ = ("_queue", "failure", "in_flight", "judgement", "max_cursor", "proof", "was_cut", "window")
+    __slots__ = (
+        "_only",
+        "_queue",
+        "failure",
+        "gone",
+        "in_flight",
+        "judgement",
+        "max_cursor",
+        "pages",
+        "proof",
+        "was_cut",
+        "window",
+    )
 
     def __init__(self, window: Window, proof: Proof, first: PageRequest) -> None:
         self.window = window
         self.proof = proof
         self.in_flight = 0
-        self.was_cut = False
+        self.was_cut = self.gone = False
+        self.pages = 0
+        self._only: PageFacts | None = None
         self.failure: StreamStopped | None = None
         self.judgement: Judgement | None = None
         self.max_cursor: Cursor | None = None
@@ -85,6 +57,12 @@ class WindowProgress:
 
     def answered(self, request: PageRequest, facts: PageFacts, following: Iterable[PageRequest]) -> None:
         """A page came: keep what it says and what it makes possible."""
+        self.pages += 1
+        self._only = facts if self.pages == 1 else None
+        if is_gone(request, facts):
+            self.gone = True
+            self._queue.clear()
+            return
         self.proof.saw(request, facts)
         if facts.max_cursor is not None and (self.max_cursor is None or facts.max_cursor > self.max_cursor):  # type: ignore[operator]
             self.max_cursor = facts.max_cursor
@@ -110,11 +88,28 @@ class WindowProgress:
         """Nothing in flight and nothing queued (as far as was looked at)."""
         return not self.in_flight and not self._queue
 
+    @property
+    def keys_of_only_page(self) -> int | None:
+        """How many different keys the window holds when one page was all of it; None where the ledger has to tell."""
+        if self._only is None:
+            return None
+        packed = self._only.key_digests
+        return len({packed[at : at + _DIGEST] for at in range(0, len(packed), _DIGEST)})
+
     def reading(self) -> WindowReading:
         """The end result."""
         return WindowReading(
-            window=self.window, judgement=self.judgement, failure=self.failure, max_cursor=self.max_cursor
+            window=self.window,
+            judgement=self.judgement,
+            failure=self.failure,
+            max_cursor=self.max_cursor,
+            gone=self.gone and self.failure is None,
         )
+
+
+def is_gone(request: PageRequest, facts: PageFacts) -> bool:
+    """Whether the answer says that the member is no longer there: its very first page was not found."""
+    return request.window.may_be_gone and request.ordinal == 0 and facts.refused is not None
 
 
 def _inheriting(request: PageRequest, following: Iterable[PageRequest]) -> Iterator[PageRequest]:

@@ -14,8 +14,8 @@ from etl.errors import EtlError
 from etl.model.window import Window
 from etl.pipeline.budget import Budget
 from etl.pipeline.fanout import Fanout, Rooms
-from etl.pipeline.progress import Reading
-from etl.ports import Lease, Stop
+from etl.pipeline.reading import Reading
+from etl.ports import Lease, Stop, Windows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Parts:
     grace_s: float = 10.0
 
 
-async def sync_stream(parts: Parts, windows: Iterable[Window]) -> Reading:
+async def sync_stream(parts: Parts, windows: Windows | Iterable[Window]) -> Reading:
     """Read the windows of a stream and commit their pages.
 
     Returns when every window is judged, has failed, or was cut short by a stop. Raises the first error that ends the

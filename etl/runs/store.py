@@ -26,7 +26,7 @@ from etl.runs.generation import OpenGeneration
 from etl.runs.lease import check_token, release
 from etl.runs.ledger import StreamLedger
 from etl.runs.stream_run import Ending, Finished, Removal, StreamRun
-from etl.runs.watermark import Watermark, advance, load, show, store
+from etl.runs.watermark import Watermark, advance, load, lowest, show, store
 
 __all__ = ["Ending", "Finished", "OpenGeneration", "RunStore", "StreamRun"]
 
@@ -112,7 +112,7 @@ class RunStore:
             if found is not None and (found.since, found.until) != (cursor_text(since), cursor_text(until)):
                 found = None
             marks = await load(connection, stream)
-            before = marks.get("")
+            before = lowest(marks)
             added = await connection.execute(
                 insert(state.run_streams)
                 .values(
@@ -220,7 +220,7 @@ class RunStore:
         async def work(connection: AsyncConnection) -> Finished:
             marks = await load(connection, run.stream)
             if await _is_concluded(connection, run.ordinal):
-                mark = marks.get("")
+                mark = lowest(marks)
                 counts = await ledger_sums.counts(connection, run.ordinal)
                 return Finished(counts=counts, watermark=None if mark is None else show(mark.value, mark.kind))
             return await self._end(connection, run, ending, marks, self._clock.now())
@@ -291,7 +291,7 @@ class RunStore:
         now: datetime,
     ) -> Finished:
         counts = ending.counts or await ledger_sums.counts(connection, run.ordinal, deleted=ending.deleted)
-        mark = marks.get("")
+        mark = lowest(marks, [step.member for step in ending.steps])
         table = state.run_streams
         await connection.execute(
             update(table)

@@ -6,7 +6,7 @@ late must still be found, so instants are capped by the first answer's time and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -79,6 +79,17 @@ def advance(step: WatermarkStep, current: Cursor | None, upper_bound: datetime) 
     if step.pin is not None:
         candidate = _smaller(candidate, step.pin)
     return candidate if current is None else _larger(current, candidate)
+
+
+def lowest(marks: Mapping[str, Watermark], members: Collection[str] = ()) -> Watermark | None:
+    """Up to where a stream has been read whole: its own watermark, or the lowest of its members'.
+
+    `members` are those that count, all without them; None while one of them has no watermark yet.
+    """
+    names = members or ([""] if "" in marks else list(marks))
+    counted = [marks.get(name) for name in names]
+    found = [mark for mark in counted if mark is not None]
+    return min(found, key=lambda mark: mark.value) if found and len(found) == len(counted) else None
 
 
 def next_since(watermark: Cursor | None, overlap: timedelta | int = 0) -> Cursor | None:

@@ -68,8 +68,7 @@ async def decide(
 
 def _is_whole(reading: Reading, outcome: Outcome) -> bool:
     complete = outcome.verdict in (Verdict.VERIFIED, Verdict.CONSISTENT)
-    whole = bool(reading.windows) and all(window.window.is_whole_list for window in reading.windows)
-    return outcome.status is RunStatus.SUCCEEDED and complete and whole
+    return outcome.status is RunStatus.SUCCEEDED and complete and bool(reading.windows) and reading.is_whole
 
 
 def _odd(reading: Reading, counts: Counts, missing: Missing, confirmed: int | None) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from etl.errors import EtlError, ExpectationBroken, LeaseLost
-from etl.model.instants import Cursor
 from etl.model.run import Counts, RunStatus
 from etl.model.stream import Expect
 from etl.model.verdict import Judgement, Verdict, weakest
@@ -14,7 +13,7 @@ from etl.pipeline import Reading
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a stream ended. `pin` is the start of the first window that is not complete: the watermark stays below."""
+    """How a stream ended. `moves_watermark`: those of its members that are complete up to some point may move."""
 
     status: RunStatus
     exit_code: int
@@ -23,7 +22,6 @@ class Outcome:
     hint: str = ""
     error_code: str = ""
     moves_watermark: bool = False
-    pin: Cursor | None = None
     partial: bool = False
 
 
@@ -33,9 +31,8 @@ def conclude(reading: Reading, counts: Counts, expect: Expect, *, strict: bool) 
         return Outcome(
             status=RunStatus.INTERRUPTED, exit_code=0, verdict=None, reason="stopped; what was answered is saved"
         )
-    failures = [window.failure for window in reading.windows if window.failure is not None]
-    if failures and len(failures) == len(reading.windows):
-        return failed(failures[0])
+    if reading.failure is not None and reading.failed == reading.windows:
+        return _all_failed(reading, reading.failure)
     if reading.partial:
         return Outcome(
             status=RunStatus.INCOMPLETE,
@@ -44,21 +41,34 @@ def conclude(reading: Reading, counts: Counts, expect: Expect, *, strict: bool) 
             reason="cut short as asked",
             partial=True,
         )
+    if reading.failure is not None:
+        return _some_failed(reading, reading.failure)
     judged = _weakest(reading)
-    if failures:
-        return _some_windows_failed(reading, failures[0])
     if judged.verdict is Verdict.INCOMPLETE:
-        pin = _pin(reading)
-        return _below(judged, pin=pin, moves=pin is not None)
+        return _below(judged, moves=_may_move(reading))
     return _expected(judged, counts, expect, strict=strict)
 
 
 def _weakest(reading: Reading) -> Judgement:
     """The judgement that limits the whole; its numbers are those of one window, so it says how many there are."""
-    judgements = tuple(window.judgement for window in reading.windows if window.judgement is not None)
-    judged = weakest(judgements)
-    count = len(judgements)
-    return replace(judged, reason=f"{count:,} windows, the weakest: {judged.reason}") if count > 1 else judged
+    judged = reading.judgement or weakest(())
+    if reading.judged > 1:
+        name = f" {reading.weakest_member}" if reading.weakest_member else ""
+        judged = replace(judged, reason=f"{_several(reading)}, the weakest{name}: {judged.reason}")
+    if reading.gone:
+        what = "1 member is gone" if reading.gone == 1 else f"{reading.gone:,} members are gone"
+        judged = replace(judged, reason=f"{judged.reason}; {what}" if reading.judged else what)
+    return judged
+
+
+def _several(reading: Reading) -> str:
+    if not reading.weakest_member:
+        return f"{reading.judged:,} windows"
+    return f"{reading.count - reading.gone:,} members"
+
+
+def _may_move(reading: Reading) -> bool:
+    return any(member.moves for member in reading.members.values())
 
 
 def failed(error: EtlError) -> Outcome:
@@ -76,17 +86,27 @@ def failed(error: EtlError) -> Outcome:
     )
 
 
-def _some_windows_failed(reading: Reading, failure: EtlError) -> Outcome:
-    count = sum(window.failure is not None for window in reading.windows)
+def _all_failed(reading: Reading, failure: EtlError) -> Outcome:
+    outcome = failed(failure)
+    if not reading.failed_member or reading.count == 1:
+        return outcome
+    told = f"all {reading.count:,} members failed, the first {reading.failed_member}: {outcome.reason}"
+    return replace(outcome, reason=told)
+
+
+def _some_failed(reading: Reading, failure: EtlError) -> Outcome:
+    if reading.failed_member:
+        told = f"{reading.failed_count:,} of {reading.count:,} members failed, the first {reading.failed_member}: "
+    else:
+        told = f"{reading.failed:,} of {reading.windows:,} windows failed: "
     return Outcome(
         status=RunStatus.INCOMPLETE,
         exit_code=5,
         verdict=Verdict.INCOMPLETE,
-        reason=f"{count} of {len(reading.windows)} windows failed: {failure}",
+        reason=f"{told}{failure}",
         hint=failure.hint,
         error_code=failure.code,
-        moves_watermark=_pin(reading) is not None,
-        pin=_pin(reading),
+        moves_watermark=_may_move(reading),
     )
 
 
@@ -108,7 +128,7 @@ def _expected(judged: Judgement, counts: Counts, expect: Expect, *, strict: bool
             reason=f"--strict wants verified, this is {judged.verdict}: {judged.reason}",
             hint=judged.hint or "the rows are stored; an `order` that the API keeps lets a reading be proved",
         )
-        return _below(weak, pin=None, moves=True)
+        return _below(weak, moves=True)
     return Outcome(
         status=RunStatus.SUCCEEDED,
         exit_code=0,
@@ -133,7 +153,7 @@ def _broken_expectation(judged: Judgement, counts: Counts, expect: Expect) -> st
     return ""
 
 
-def _below(judged: Judgement, *, pin: Cursor | None, moves: bool) -> Outcome:
+def _below(judged: Judgement, *, moves: bool) -> Outcome:
     return Outcome(
         status=RunStatus.INCOMPLETE,
         exit_code=5,
@@ -142,10 +162,4 @@ def _below(judged: Judgement, *, pin: Cursor | None, moves: bool) -> Outcome:
         hint=judged.hint,
         error_code="E-INCOMPLETE",
         moves_watermark=moves,
-        pin=pin,
     )
-
-
-def _pin(reading: Reading) -> Cursor | None:
-    """The start of the first window that is not complete; its own end is never passed."""
-    return next((window.window.start for window in reading.windows if not window.is_complete), None)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from etl.errors import UsageError
 from etl.model.instants import MICROSECOND, Cursor, CursorKind, parse_duration, to_micros
+from etl.model.member import Member
 from etl.model.stream import Incremental, Stream
 from etl.model.window import Window
 
@@ -56,6 +57,15 @@ def plan_sync(
     if whole:
         windows = (Window(end=windows[0].end), *windows[1:])
     return Plan(windows=windows, since=None if whole else since, until=until)
+
+
+def member_windows(
+    stream: Stream, member: Member, watermark: Cursor | None, *, until: Cursor | None, full: bool, now: datetime
+) -> tuple[Window, ...]:
+    """The windows of one member of `for_each`, by its own watermark; `until` is frozen for all of them."""
+    since = None if stream.incremental is None else _since(stream.incremental, watermark)
+    plan = plan_sync(stream, watermark, full=full, now=now, resumed=(since, until))
+    return tuple(window.of(member) for window in plan.windows)
 
 
 def plan_slice(start: Cursor, end: Cursor) -> Plan:

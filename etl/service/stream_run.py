@@ -10,15 +10,16 @@ from datetime import datetime
 
 from etl.errors import DatabaseRefused, EtlError, LeaseHeld
 from etl.model.events import StreamFinished, StreamStarted
-from etl.model.instants import CursorKind, from_micros, iso, to_micros
+from etl.model.instants import Cursor, CursorKind, from_micros, iso, to_micros
 from etl.model.run import Counts, RunKind, RunStatus, StreamResult
 from etl.model.stream import Stream
-from etl.pipeline import Parts, Reading, sync_stream
+from etl.pipeline import GivenWindows, MemberReading, Parts, Reading, sync_stream
 from etl.pipeline.budget import Budget
-from etl.ports import Stop
+from etl.ports import Stop, Windows
 from etl.runs import Ending, Interval, StreamLease, StreamRun, WatermarkStep
 from etl.service.app import App, OpenedSource
 from etl.service.deletes import Decision, decide
+from etl.service.members import MemberPlan
 from etl.service.outcome import Outcome, conclude, failed
 from etl.service.planning import Plan, plan_slice, plan_sync
 
@@ -79,8 +80,25 @@ async def _begin(app: App, stream: Stream, job: Job, lease: StreamLease, started
         cursor_kind=_cursor_kind(stream),
         resume=not job.is_cut,
     )
-    app.listener(StreamStarted(stream=stream.id, kind=job.kind, since=_shown(stream, plan.since), resumed=run.resumed))
-    return _Attempt(app=app, stream=stream, job=job, plan=plan, record=run, started=started, begun_at=begun_at)
+    since = _shown(stream, _oldest(stream, plan, run))
+    app.listener(StreamStarted(stream=stream.id, kind=job.kind, since=since, resumed=run.resumed))
+    members = MemberPlan(
+        stream=stream,
+        plan=plan,
+        marks=run.watermarks,
+        full=job.kind is RunKind.FULL,
+        is_slice=job.bounds is not None,
+        now=begun_at,
+    )
+    windows = GivenWindows(members.all_windows())
+    return _Attempt(app=app, stream=stream, job=job, windows=windows, record=run, started=started, begun_at=begun_at)
+
+
+def _oldest(stream: Stream, plan: Plan, run: StreamRun) -> Cursor | None:
+    """Since when changes are asked for, as far as one instant can tell it: the oldest of the members' watermarks."""
+    if stream.for_each is None or run.kind is not RunKind.SYNC:
+        return plan.since
+    return min((mark.value for mark in run.watermarks.values()), default=plan.since)
 
 
 async def _plan(app: App, stream: Stream, job: Job, now: datetime) -> Plan:
@@ -92,7 +110,7 @@ async def _plan(app: App, stream: Stream, job: Job, now: datetime) -> Plan:
     if not job.is_cut:
         found = await app.store.open_generation(stream=stream.id, kind=job.kind, fingerprint=stream.fingerprint)
         resumed = None if found is None else found.bounds(_cursor_kind(stream))
-    mark = marks.get("")
+    mark = marks.get("") if stream.for_each is None else None  # each member goes on from its own
     return plan_sync(stream, None if mark is None else mark.value, full=full, now=now, resumed=resumed)
 
 
@@ -103,7 +121,7 @@ class _Attempt:
     app: App
     stream: Stream
     job: Job
-    plan: Plan
+    windows: Windows
     record: StreamRun
     started: float
     begun_at: datetime
@@ -122,7 +140,7 @@ class _Attempt:
     async def _read(self, opened: OpenedSource, lease: StreamLease, stop: Stop) -> Reading:
         rooms = await self.app.assemble(opened, self.stream, self.record)
         parts = Parts(rooms=rooms, lease=lease, stop=stop, budget=self.job.budget(self.stream))
-        return await sync_stream(parts, self.plan.windows)
+        return await sync_stream(parts, self.windows)
 
     async def _end(self, reading: Reading) -> StreamResult:
         """The finalising transaction: verdict, watermark, coverage and counters together."""
@@ -141,7 +159,7 @@ class _Attempt:
                 hint=outcome.hint,
                 error_code=outcome.error_code,
                 upper_bound=upper_bound,
-                total_rows=reading.total_rows,
+                total_rows=reading.total_rows if self.stream.for_each is None else None,  # one member's
                 steps=self._steps(reading, outcome),
                 deleted=decision.deleted,
                 read=self._read_intervals(reading, upper_bound),
@@ -198,31 +216,31 @@ class _Attempt:
 
     def _read_intervals(self, reading: Reading, upper_bound: datetime) -> dict[str, list[Interval]]:
         incremental = self.stream.incremental
-        return {"": _intervals(reading, upper_bound, incremental.format.kind)} if incremental is not None else {}
+        if incremental is None:
+            return {}
+        now = to_micros(upper_bound) if incremental.format.kind is CursorKind.INSTANT else None
+        return {name: found for name, member in reading.members.items() if (found := _intervals(member, now))}
 
     def _steps(self, reading: Reading, outcome: Outcome) -> Sequence[WatermarkStep]:
         incremental = self.stream.incremental
         if incremental is None or self.job.bounds is not None or not outcome.moves_watermark:
             return ()
-        seen = [window.max_cursor for window in reading.windows if window.max_cursor is not None]
-        step = WatermarkStep(
-            kind=incremental.format.kind,
-            max_seen=max(seen, default=None),
-            lag=incremental.lag,
-            pin=outcome.pin,
-        )
-        return (step,)
+        return [
+            WatermarkStep(
+                member=name,
+                kind=incremental.format.kind,
+                max_seen=member.max_cursor if member.moves else None,
+                lag=incremental.lag,
+                pin=member.gap,
+            )
+            for name, member in reading.members.items()
+        ]
 
 
-def _intervals(reading: Reading, upper_bound: datetime, kind: CursorKind) -> list[Interval]:
+def _intervals(member: MemberReading, now: Cursor | None) -> list[Interval]:
     """What was read, for the coverage; an open upper end is where the server's clock stood at the first answer."""
-    now = to_micros(upper_bound) if kind is CursorKind.INSTANT else None
-    found = []
-    for window in reading.windows:
-        end = window.window.end if window.window.end is not None else now
-        if window.judgement is not None and window.is_complete and end is not None:
-            found.append(Interval(start=window.window.start, end=end, verdict=window.judgement.verdict))
-    return found
+    spans = [(start, now if end is None else end, verdict) for start, end, verdict in member.read]
+    return [Interval(start=start, end=end, verdict=verdict) for start, end, verdict in spans if end is not None]
 
 
 async def _refused(app: App, stream: Stream, job: Job, error: LeaseHeld, seconds: float) -> StreamResult:

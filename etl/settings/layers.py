@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from etl.errors import Problem
 from etl.settings.document import Document, Path
 
-_DATA: frozenset[str] = frozenset({"json", "for_each"})
+_DATA: frozenset[str] = frozenset({"json"})
 """Maps in which a null is a value of its own, not a wish to remove what is inherited."""
 
 

@@ -13,7 +13,7 @@ from etl.model.source import Source
 from etl.model.stream import Stream
 from etl.settings.building.desk import Desk
 from etl.settings.building.project import build_project
-from etl.settings.building.rules import check_stream, check_tables
+from etl.settings.building.rules import check_parents, check_stream, check_tables
 from etl.settings.building.source import build_source
 from etl.settings.building.stream import build_stream
 from etl.settings.document import Document, Unreadable, read_document
@@ -77,6 +77,7 @@ class _Loading:
         for name, document in documents.items():
             self._source(name, document, project_document, defaults)
         check_tables(self.desk, self.streams)
+        check_parents(self.desk, self.streams)
         return Settings(
             project=project,
             sources=self.sources,

@@ -22,7 +22,6 @@ class Feature:
 
 
 UNSUPPORTED: Final = (
-    Feature(("for_each",), "write one stream per member"),
     Feature(("hooks",)),
     Feature(("notify",), "watch the exit code"),
     Feature(("ping",), "ping from the unit or cron line that starts `etl sync`"),

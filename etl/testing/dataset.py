@@ -43,6 +43,9 @@ class Dataset:
     def __len__(self) -> int:
         return len(self._order)
 
+    def __contains__(self, number: int) -> bool:
+        return number in self._rows
+
     @property
     def ids(self) -> list[int]:
         """The ids in the order of the list."""

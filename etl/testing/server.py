@@ -20,6 +20,7 @@ from etl.testing.connection import Connection, parse_head
 from etl.testing.exchange import Answer, Call, Exchange
 from etl.testing.fault_plan import FaultDesk, FaultPlan
 from etl.testing.faults import Fault
+from etl.testing.kin import answers, customer_of, positions
 from etl.testing.routes import answer
 from etl.testing.rows import Row
 from etl.testing.shop import orders_between
@@ -111,10 +112,18 @@ class ApiServer:
         """
         call = Call(method="GET", target=path, headers={})
         table = call.path.removeprefix("/api/").rstrip("/")
+        if answers(call.path):
+            return self._truth_of_customer(call)
         if table == "orders":
             wanted = orders_between(self.state, call)
             return self.state.orders.rows(wanted.start, wanted.stop)
         return self.state.truth(table if call.path.startswith("/api/") else "items")
+
+    def _truth_of_customer(self, call: Call) -> list[Row]:
+        number, wants_orders = customer_of(call.path)
+        if not wants_orders:
+            return [self.state.customers.get(number)]
+        return [self.state.orders.rows(place, place + 1)[0] for place in positions(self.state, call, number)]
 
     # What a connection calls.
 

@@ -5,6 +5,7 @@ A round is a day. Everything a round does follows from the seed, so a test can t
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -35,11 +36,22 @@ class ShopState:
     def __init__(self, *, seed: int = 1, items: int = 1000, orders: int = 12_400, customers: int = 900) -> None:
         self.seed = seed
         self.round = 0
+        self._kin: dict[object, list[int]] = {}
+        self._kin_version = -1
         self.items = Dataset(item(seed, number) for number in range(1, items + 1))
         self.customers = Dataset(customer(seed, number) for number in range(1, customers + 1))
         self.orders = Dataset(
             (self._order(number, customers=customers) for number in range(1, orders + 1)), sorted_by="updated_at"
         )
+
+    def orders_of(self, customer: int) -> list[int]:
+        """Where a customer's orders stand in the list of all orders."""
+        if self._kin_version != self.orders.version:
+            self._kin = defaultdict(list)
+            for place, row in enumerate(self.orders.rows()):
+                self._kin[row["customer_id"]].append(place)
+            self._kin_version = self.orders.version
+        return self._kin.get(customer, [])
 
     @property
     def now(self) -> datetime:

@@ -196,10 +196,9 @@ async def read(target: Stream, world: World, mutate: Mutate, share: float) -> tu
     )
     parts = Parts(rooms=rooms, lease=store, stop=store, budget=Budget())
     reading = await asyncio.wait_for(sync_stream(parts, (Window(),)), 30)
-    (window,) = reading.windows
-    assert window.failure is None, window.failure
-    assert window.judgement is not None
-    return window.judgement, source
+    assert reading.failure is None, reading.failure
+    assert reading.judgement is not None
+    return reading.judgement, source
 
 
 def lost(source: SimulatedSource) -> set[int]:
@@ -283,7 +282,7 @@ def test_a_broken_order_takes_the_proof_away_and_says_so() -> None:
             listener=lambda event: None,
         )
         reading = await sync_stream(Parts(rooms=rooms, lease=store, stop=store, budget=Budget()), (Window(),))
-        judgement = reading.windows[0].judgement
+        judgement = reading.judgement
         assert judgement is not None
         return judgement
 

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from etl.extract.pagination.bracketed import BracketedPages
 from etl.extract.pagination.chain import CursorPages, LinkPages
-from etl.extract.pagination.guards import Guarded
+from etl.extract.pagination.guards import Guarded, Strategy
 from etl.extract.pagination.numbered import NumberedPages
 from etl.extract.pagination.overlapping import OverlappingPages
 from etl.extract.pagination.single import SinglePage
@@ -21,7 +21,7 @@ def strategy(stream: Stream) -> Pages:
     return Guarded(_bare(stream), stream)
 
 
-def _bare(stream: Stream) -> Pages:
+def _bare(stream: Stream) -> Strategy:
     match stream.pages.kind:
         case PagesKind.NONE | PagesKind.UNDECLARED:
             return SinglePage()
@@ -35,7 +35,7 @@ def _bare(stream: Stream) -> Pages:
             assert_never(kind)
 
 
-def _numbered(stream: Stream) -> Pages:
+def _numbered(stream: Stream) -> Strategy:
     """Pages are asked for in the way that the proof of the stream needs."""
     match stream.proof:
         case ProofMode.COVERAGE:

@@ -8,12 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from etl.errors import PagingLoop
 from etl.model.page import PageFacts, PageRequest, Purpose
 from etl.model.stream import PagesKind, Stream
 from etl.model.window import Window
-from etl.ports import Pages
+
+
+class Strategy(Protocol):
+    """What the strategies of this room are: pure, so that nothing of a window is left behind."""
+
+    def first(self, window: Window) -> PageRequest:
+        """As `ports.Pages`."""
+
+    def following(self, request: PageRequest, facts: PageFacts) -> Iterable[PageRequest]:
+        """As `ports.Pages`."""
 
 
 @dataclass(slots=True)
@@ -29,7 +39,7 @@ class _Walk:
 class Guarded:
     """Wraps a strategy. Stateful per window and pass, so it belongs to one reading."""
 
-    def __init__(self, pages: Pages, stream: Stream) -> None:
+    def __init__(self, pages: Strategy, stream: Stream) -> None:
         self._pages = pages
         self._stream = stream
         self._chained = stream.pages.kind in (PagesKind.CURSOR, PagesKind.LINK)
@@ -51,6 +61,11 @@ class Guarded:
         if not is_promised and self._repeats(request, facts):
             return ()
         return (page for page in named if page.ordinal < self._stream.pages.max_pages)
+
+    def ended(self, window: Window) -> None:
+        """Forget the walks over the window."""
+        for key in [key for key in self._walks if key[0] == window]:
+            del self._walks[key]
 
     def _step(self, request: PageRequest, facts: PageFacts, named: tuple[PageRequest, ...]) -> Iterable[PageRequest]:
         key = (request.window, request.attempt)

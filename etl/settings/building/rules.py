@@ -9,6 +9,7 @@ from typing import Final
 from etl.model.stream import LIVE, DeletesKind, PagesKind, Stream, Write
 from etl.model.template import Body, Placeholder, Template
 from etl.settings.building.desk import Desk, Texts
+from etl.settings.building.members import check_members
 from etl.settings.building.request import PAGE_NAMES, WINDOW_NAMES
 from etl.settings.document import Path
 from etl.settings.format.stream import StreamPart
@@ -32,10 +33,11 @@ def check_stream(stream: Stream, part: StreamPart, texts: Texts) -> None:
     """Report what does not fit together in one stream."""
     _check_write(stream, part, texts)
     _check_deletes(stream, texts)
-    _check_names(stream, part, texts)
+    _check_names(stream, texts)
+    check_members(stream.for_each, _templates(stream), dict(stream.add), texts)
     _check_paging(stream, texts)
     _check_window(stream, part, texts)
-    _check_added(stream, part, texts)
+    _check_added(stream, texts)
     _check_table(stream, part, texts)
 
 
@@ -72,6 +74,42 @@ def check_tables(desk: Desk, streams: Iterable[tuple[Stream, Merged]]) -> None:
             desk.report(merged.problem(("table",), message, hint="give one of them another `table`", at_key=True))
 
 
+def check_parents(desk: Desk, streams: Iterable[tuple[Stream, Merged]]) -> None:
+    """Report members from streams that are not there, that drop the column, or that lead in a circle."""
+    known = {stream.id: (stream, merged) for stream, merged in streams}
+    for stream, merged in known.values():
+        rows = stream.for_each.rows if stream.for_each is not None else None
+        for name, path in rows.columns if rows is not None else ():
+            assert rows is not None  # it has columns
+            parent = known[rows.stream][0] if rows.stream in known else None
+            problem = _parent_problem(stream, rows.stream, parent, path, known)
+            if problem:
+                desk.report(merged.problem(("for_each", name), problem[0], hint=problem[1]))
+
+
+def _parent_problem(
+    stream: Stream, named: str, parent: Stream | None, path: tuple[str, ...], known: Mapping[str, tuple[Stream, Merged]]
+) -> tuple[str, str] | None:
+    if parent is None:
+        own = [other.removeprefix(f"{stream.source}.") for other in known if other.startswith(f"{stream.source}.")]
+        name = named.partition(".")[2]
+        others = [other for other in own if other != stream.name]
+        return f"there is no stream `{name}` in this source", near(name, others) or "write a list, or stream.column"
+    trail = [stream.id]
+    ancestor: str | None = named
+    while ancestor is not None and ancestor in known and ancestor not in trail:
+        trail.append(ancestor)
+        its = known[ancestor][0].for_each
+        ancestor = its.rows.stream if its is not None and its.rows is not None else None
+    if ancestor == stream.id:
+        circle = " < ".join((*trail, ancestor))
+        return f"a stream cannot be its own parent: {circle}", "take the members from another stream, or write a list"
+    choice = parent.columns.get(".".join(path)) or parent.columns.get("__".join(path)) or parent.columns.get(path[0])
+    if choice is not None and choice.drop:
+        return f"{parent.name} drops the column {path[0]}", f"remove `{path[0]}: drop` from its `columns`"
+    return None
+
+
 def _check_write(stream: Stream, part: StreamPart, texts: Texts) -> None:
     if not stream.key and part.write is None:
         texts.problem(
@@ -84,8 +122,8 @@ def _check_write(stream: Stream, part: StreamPart, texts: Texts) -> None:
         texts.problem(("write",), "`merge` needs a `key`", at_key=True)
 
 
-def _check_names(stream: Stream, part: StreamPart, texts: Texts) -> None:
-    members = tuple(part.for_each or ())
+def _check_names(stream: Stream, texts: Texts) -> None:
+    members = stream.for_each.names if stream.for_each is not None else ()
     known = (*PAGE_NAMES, *WINDOW_NAMES, *members)
     for path, placeholder in _placeholders(stream):
         if placeholder.root not in known:
@@ -124,12 +162,15 @@ def _check_window(stream: Stream, part: StreamPart, texts: Texts) -> None:
         texts.problem(first["end"], "{end} without {start}: a window would begin at the start of the list every time")
 
 
-def _check_added(stream: Stream, part: StreamPart, texts: Texts) -> None:
-    known = {*(part.for_each or ()), *(("outer",) if stream.records.kind == "nested" else ())}
+def _check_added(stream: Stream, texts: Texts) -> None:
+    members = stream.for_each.names if stream.for_each is not None else ()
+    known = (*members, *(("outer",) if stream.records.kind == "nested" else ()))
     for name, template in stream.add:
         for placeholder in template.placeholders:
             if placeholder.root not in known:
-                hint = "{outer.x} is a field of the object around the item" if known else "`add` takes plain values"
+                hint = near(placeholder.root, known) if known else "`add` takes plain values"
+                if "outer" in known and not members:
+                    hint = "{outer.x} is a field of the object around the item"
                 texts.problem(("add", name), f"there is no placeholder {{{placeholder.name}}} here", hint=hint)
 
 

@@ -13,7 +13,7 @@ from etl.settings.format.order import OneOrMore, OrderPart
 from etl.settings.format.pages import Pages
 from etl.settings.format.part import PairValue, Part, Scalar
 from etl.settings.format.records import Records
-from etl.settings.format.values import ASelector, PositiveDuration, Schedule
+from etl.settings.format.values import ASelector, PositiveDuration, Schedule, Variable
 
 Pairs = dict[str, PairValue]
 Column = Literal["bigint", "double", "numeric", "boolean", "text", "timestamp", "date", "json", "drop", "volatile"]
@@ -60,7 +60,11 @@ class StreamPart(Part):
     contract: Literal["evolve", "freeze", "ignore"] | None = Field(
         None, description="What to do with new fields: a new column (default), a failure, or nothing."
     )
-    for_each: dict[str, Any] | None = Field(None, description="One chain of requests per member.")
+    for_each: dict[str, Variable] | None = Field(
+        None,
+        description="One list per member. A variable is a list of values (`repo: [a/b, c/d]`; maps have parts, as in "
+        "`{city.lat}`) or a column of another stream (`url: pokemon.url`). Several make a product.",
+    )
     fail_if: ASelector | None = Field(
         None, description="A JMESPath that is true when a 200 is still a failure: `errors`."
     )

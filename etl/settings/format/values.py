@@ -107,6 +107,17 @@ def read_format(value: object) -> CursorFormat:
     return CursorFormat(value if isinstance(value, str) else str(value))
 
 
+def read_variable(value: object) -> object:
+    """A list of members, or `stream.column`; what is in it is checked where its place is known."""
+    if value is None or isinstance(value, list):
+        return value
+    stream, dot, path = value.partition(".") if isinstance(value, str) else ("", "", "")
+    if not dot or not re.fullmatch(r"[a-z0-9_]{1,48}", stream):
+        raise ValueError("should be a list of values, or stream.column for the rows of another stream")
+    read_field(path)
+    return value
+
+
 def read_field(value: object) -> tuple[str, ...]:
     """A path of names into an item: `id`, `fields.updated`."""
     names = tuple(value.split(".")) if isinstance(value, str) else ()
@@ -147,4 +158,17 @@ Field = Annotated[
     tuple[str, ...],
     PlainValidator(read_field),
     WithJsonSchema({"type": "string", "examples": ["id", "fields.updated"]}),
+]
+Variable = Annotated[
+    object,
+    PlainValidator(read_variable),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "minItems": 1, "items": {"type": ["string", "number", "boolean", "object"]}},
+                {"type": "string", "pattern": r"^[a-z0-9_]+\.", "examples": ["pokemon.url"]},
+                {"type": "null"},
+            ]
+        }
+    ),
 ]

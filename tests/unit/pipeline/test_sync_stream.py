@@ -31,6 +31,7 @@ class Numbered:
 
     def __init__(self, pages: int) -> None:
         self.pages = pages
+        self.forgotten: list[Window] = []
 
     def first(self, window: Window) -> PageRequest:
         return request(window, 0)
@@ -39,6 +40,9 @@ class Numbered:
         if asked.page == 0:
             return (request(asked.window, page) for page in range(1, self.pages))
         return ()
+
+    def ended(self, window: Window) -> None:
+        self.forgotten.append(window)
 
 
 class Chained(Numbered):
@@ -248,7 +252,7 @@ async def test_all_pages_of_a_numbered_list_are_committed_and_the_window_is_judg
     reading = await world.read()
 
     assert sorted(page.request.page for page in world.writer.committed) == list(range(10))
-    assert reading.windows[0].judgement == FINE
+    assert (reading.windows, reading.judgement) == (1, FINE)
     assert world.proof.judged_with == [7]
 
 
@@ -278,7 +282,7 @@ async def test_chains_of_several_windows_run_side_by_side() -> None:
     reading = await world.read(*(Window(start=n, end=n + 1) for n in range(4)))
 
     assert world.source.peak == 4
-    assert [window.window.start for window in reading.windows] == [0, 1, 2, 3]
+    assert reading.members[""].read == [(0, 4, Verdict.CONSISTENT)]
 
 
 async def test_a_resumed_reading_asks_only_for_pages_the_ledger_does_not_know() -> None:
@@ -319,7 +323,8 @@ async def test_a_failed_page_fails_its_window_and_leaves_the_others_alone() -> N
 
     reading = await world.read(Window(start=0, end=1), Window(start=1, end=2))
 
-    assert [str(window.failure) if window.failure else "" for window in reading.windows] == ["", "page 1 gave up"]
+    assert (reading.windows, reading.failed, str(reading.failure)) == (2, 1, "page 1 gave up")
+    assert (reading.members[""].read, reading.members[""].gap) == ([(0, 1, Verdict.CONSISTENT)], 1)
     assert len(world.writer.committed) == 4
 
 
@@ -373,7 +378,7 @@ async def test_max_pages_of_a_run_cuts_the_reading_without_a_judgement() -> None
     reading = await world.read()
 
     assert (len(world.source.asked), reading.partial) == (3, True)
-    assert reading.windows[0].judgement is None
+    assert reading.judgement is None
 
 
 async def test_a_limit_of_rows_keeps_exactly_that_many() -> None:
@@ -402,7 +407,7 @@ async def test_tasks_do_not_grow_with_the_number_of_pages() -> None:
 
 
 async def test_a_window_that_the_api_caps_is_read_in_halves_until_they_fit() -> None:
-    """Eight units under a cap that fits two: four windows, in the order of their start, and none of them capped."""
+    """Eight units under a cap that fits two: four windows, none of them capped, and the whole interval read."""
 
     class Capped(FakeProof):
         def __init__(self, window: Window | None = None) -> None:
@@ -426,8 +431,8 @@ async def test_a_window_that_the_api_caps_is_read_in_halves_until_they_fit() -> 
 
     reading = await sync_stream(parts, (Window(start=0, end=8),))
 
-    assert [(read.window.start, read.window.end) for read in reading.windows] == [(0, 2), (2, 4), (4, 6), (6, 8)]
-    assert all(read.judgement == FINE for read in reading.windows)
+    assert (reading.windows, reading.judgement) == (4, FINE)
+    assert reading.members[""].read == [(0, 8, Verdict.CONSISTENT)]
 
 
 async def test_a_stop_that_comes_when_everything_is_judged_cuts_nothing() -> None:
@@ -442,4 +447,4 @@ async def test_a_stop_that_comes_when_everything_is_judged_cuts_nothing() -> Non
 
     reading = await world.read()
 
-    assert (reading.stopped, reading.windows[0].judgement) == (False, FINE)
+    assert (reading.stopped, reading.judgement) == (False, FINE)

@@ -180,7 +180,6 @@ def test_a_literal_secret_never_appears_in_a_message(problems: Problems) -> None
 @pytest.mark.parametrize(
     ("keys", "place"),
     [
-        ("for_each: {repo: [a]}", "streams.items.for_each"),
         ("hooks: {x: y}", "streams.items.hooks"),
         ("raw: 7d", "streams.items.raw"),
         ("incremental: {token: last_seq, from: last}", "streams.items.incremental.token"),
