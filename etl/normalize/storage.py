@@ -63,8 +63,9 @@ def _sqlite_date(value: date) -> str:
 
 
 def _sqlite_number(value: Decimal) -> object:
-    if value == value.to_integral_value() and abs(value) < 2**64 and int(value) in INT64:
-        return int(value)
+    """A whole number beyond 64 bits is text even where a REAL has its digits: SQL and other readers would round it."""
+    if value == value.to_integral_value():
+        return int(value) if abs(value) < 2**64 and int(value) in INT64 else f"{value:f}"
     number = float(value)
     return number if Decimal(repr(number)) == value else f"{value:f}"
 

@@ -91,8 +91,8 @@ def expected(type_, value, dialect):
             return Decimal(value)
         case ColumnType.NUMERIC:
             number = Decimal(value)
-            if number == number.to_integral_value() and -(2**63) <= number < 2**63:
-                return int(number)
+            if number == number.to_integral_value():
+                return int(number) if -(2**63) <= number < 2**63 else f"{number:f}"
             return float(number) if Decimal(repr(float(number))) == number else f"{number:f}"
         case ColumnType.BOOLEAN:
             return value
