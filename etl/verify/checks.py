@@ -202,7 +202,8 @@ class CheapChecks:
             return "one response"
         if end is None:
             return ""
-        if end.more is False:
+        # Pages asked for ahead lie beyond the one that said so, and tell nothing.
+        if end.more is False or (self._seen.last is not None and self._seen.last[1].more is False):
             return "the API said it was the last page"
         if end.total_pages is not None:
             return f"{end.total_pages:,} pages as told"

@@ -58,6 +58,19 @@ def test_probes_ask_for_the_first_and_the_last_page_and_only_once() -> None:
     assert checks.probes() == ()
 
 
+def test_the_page_that_said_it_was_the_last_counts_although_pages_beyond_it_were_asked_for_ahead() -> None:
+    """Reading ahead brought an empty page after it, and the verdict fell to `assumed`."""
+    checks = CheapChecks(Paging(kind=PagesKind.NUMBER, more=Selector(SelectorKind.BODY, "next")), has_key=True)
+    read(checks, facts(1, 2, more=True), facts(3, 4, more=False), facts(refused=404))
+
+    answer_probes(checks, facts(1, 2, more=True), facts(3, 4, more=False))
+
+    assert checks.judge(None) == Judgement(
+        verdict=Verdict.CONSISTENT,
+        reason="first and last page unchanged; the API said it was the last page; the API tells no total",
+    )
+
+
 def test_one_response_that_holds_as_many_rows_as_it_tells_is_verified() -> None:
     """Nothing can move between the pages of a list that came in one piece."""
     checks = CheapChecks(NUMBERED, has_key=True)
