@@ -14,6 +14,7 @@ from etl.db.engines import busy_timeout_from
 from etl.db.tables import load_schema
 from etl.errors import OperatorError
 from etl.extract import SourceClient, open_source, strategy
+from etl.listeners.arrivals import Arrivals
 from etl.listeners.spent import Spent
 from etl.load.writer import TableWriter
 from etl.model.clock import SystemClock
@@ -56,10 +57,11 @@ async def open_app(
     async with open_database(url, clock=time, busy_timeout_s=patience_s) as opened:
         before = await opened.revision()
         await opened.migrate()
-        spent = Spent()
+        spent, arrivals = Spent(), Arrivals()
 
         def tell(event: Event) -> None:
             spent(event)
+            arrivals(event)
             listener(event)
 
         tokens = tokens_folder(url, environ, config)
@@ -74,6 +76,7 @@ async def open_app(
             open_source=plugs.open_source,
             assemble=plugs.assemble,
             spent=spent,
+            arrivals=arrivals,
             revision_before=before,
         )
 

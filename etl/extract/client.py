@@ -32,7 +32,7 @@ from etl.extract.limiter import SourceLimiter
 from etl.extract.oauth2 import AccessToken, tokens_of
 from etl.extract.origins import Origins
 from etl.extract.request import Outgoing, RequestBuilder, secret_params_of
-from etl.extract.retry import backoff_s, is_past_end
+from etl.extract.retry import backoff_s, is_gone, is_past_end
 from etl.extract.sniffing import refuse_if_paged
 from etl.extract.transport import open_transport
 from etl.model.events import RequestRetried, Warned
@@ -98,14 +98,14 @@ class StreamClient:
         try:
             page = await self._persist(request, outgoing, tries)
         except RequestRefused as refused:
-            if not is_past_end(request, refused):
+            if not (is_past_end(request, refused) or is_gone(request, refused)):
                 self._ended(refused, outgoing, tries)
                 raise
             page = self._past_end(request, outgoing, refused, tries)
         except StreamStopped as stopped:
             self._ended(stopped, outgoing, tries)
             raise
-        if self._stream.pages.kind is PagesKind.UNDECLARED:
+        if self._stream.pages.kind is PagesKind.UNDECLARED and page.facts.refused is None:
             refuse_if_paged(self._stream, page)
         return replace(page, failed_tries=tuple(tries.failed)) if tries.failed else page
 
@@ -199,7 +199,7 @@ class StreamClient:
         stopped.failed_url = self._exchange.address(outgoing.url)
 
     def _past_end(self, request: PageRequest, outgoing: Outgoing, refused: RequestRefused, tries: _Tries) -> Page:
-        """The list ended before this page; the page is empty."""
+        """The list ended before this page, or its member is gone; the page is empty."""
         response = Response(
             status=refused.status if refused.status >= 400 else 404,  # 204 says the same
             headers={},

@@ -140,6 +140,15 @@ def is_past_end(request: PageRequest, refused: RequestRefused) -> bool:
     return True
 
 
+def is_gone(request: PageRequest, refused: RequestRefused) -> bool:
+    """Whether a refusal says that the member is no longer there: it was a row, and its first page is not found.
+
+    A later page may be refused for its cursor, which is no sign of anything gone.
+    """
+    return request.window.may_be_gone and request.ordinal == 0 and refused.status in _GONE
+
+
+_GONE: Final = frozenset({404, 410})
 _PAST_THE_END: Final = frozenset({204, 400, 404, 410, 416, 422})
 _AMBIGUOUS: Final = frozenset({400, 422})
 _ROUND_DEPTH: Final = 1_000

@@ -10,6 +10,7 @@ from etl.runs.coverage import Coverage, Interval
 from etl.runs.history import History
 from etl.runs.lease import LeaseKeeper, StreamLease
 from etl.runs.ledger import StreamLedger
+from etl.runs.members import ParentRows
 from etl.runs.store import Ending, Finished, OpenGeneration, RunStore, StreamRun
 from etl.runs.stream_run import Removal
 from etl.runs.sweep import Missing, Sweep, allowed
@@ -27,6 +28,7 @@ __all__ = [
     "LeaseKeeper",
     "Missing",
     "OpenGeneration",
+    "ParentRows",
     "Removal",
     "RunStore",
     "Slice",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from etl.db.database import Database
+from etl.listeners.arrivals import Arrivals
 from etl.listeners.spent import Spent
 from etl.model.page import Page, PageRequest
 from etl.model.schema import SchemaChange, TableSchema
@@ -104,4 +105,5 @@ class App:
     open_source: OpenSource
     assemble: Assemble
     spent: Spent = field(default_factory=Spent)
+    arrivals: Arrivals = field(default_factory=Arrivals)
     revision_before: str | None = None

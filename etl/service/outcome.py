@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from etl.errors import EtlError, ExpectationBroken, LeaseLost
-from etl.model.run import Counts, RunStatus
+from etl.model.run import Counts, RunStatus, StreamResult
 from etl.model.stream import Expect
 from etl.model.verdict import Judgement, Verdict, weakest
 from etl.pipeline import Reading
@@ -25,8 +25,13 @@ class Outcome:
     partial: bool = False
 
 
-def conclude(reading: Reading, counts: Counts, expect: Expect, *, strict: bool) -> Outcome:
-    """Weigh what was read. The first of these decides: a stop, a failure, a cut, a missing row, a broken bound."""
+def conclude(
+    reading: Reading, counts: Counts, expect: Expect, *, strict: bool, parent: StreamResult | None = None
+) -> Outcome:
+    """Weigh what was read. The first of these decides: a stop, a failure, a cut, a missing row, a broken bound.
+
+    `parent` is the end of the stream whose rows are the members, where it was read in the same run.
+    """
     if reading.stopped:
         return Outcome(
             status=RunStatus.INTERRUPTED, exit_code=0, verdict=None, reason="stopped; what was answered is saved"
@@ -41,6 +46,8 @@ def conclude(reading: Reading, counts: Counts, expect: Expect, *, strict: bool) 
             reason="cut short as asked",
             partial=True,
         )
+    if parent is not None and (parent.verdict is None or parent.verdict is Verdict.INCOMPLETE):
+        return _without_some_members(reading, parent)
     if reading.failure is not None:
         return _some_failed(reading, reading.failure)
     judged = _weakest(reading)
@@ -92,6 +99,33 @@ def _all_failed(reading: Reading, failure: EtlError) -> Outcome:
         return outcome
     told = f"all {reading.count:,} members failed, the first {reading.failed_member}: {outcome.reason}"
     return replace(outcome, reason=told)
+
+
+def _without_some_members(reading: Reading, parent: StreamResult) -> Outcome:
+    """Its parent was not read to its end: what was read is good, and nobody knows how many members are missing."""
+    if parent.status is RunStatus.INTERRUPTED:
+        return conclude(replace(reading, stopped=True), Counts(), Expect(), strict=False)
+    if not reading.windows:
+        return Outcome(
+            status=parent.status,
+            exit_code=parent.exit_code,
+            verdict=Verdict.INCOMPLETE,
+            reason=f"no member to read: {parent.stream} is {parent.status}",
+            error_code=parent.error_code,
+            partial=parent.partial,
+        )
+    rest = _some_failed(reading, reading.failure) if reading.failure is not None else None
+    told = rest.reason if rest is not None else _weakest(reading).reason
+    return Outcome(
+        status=RunStatus.INCOMPLETE,
+        exit_code=0 if parent.partial else 5,
+        verdict=Verdict.INCOMPLETE,
+        reason=f"{parent.stream} is {parent.status}, so members may be missing; {told}",
+        hint=parent.hint if rest is None else rest.hint,
+        error_code="E-INCOMPLETE",
+        moves_watermark=_may_move(reading),
+        partial=parent.partial,
+    )
 
 
 def _some_failed(reading: Reading, failure: EtlError) -> Outcome:

@@ -13,13 +13,13 @@ from etl.model.events import StreamFinished, StreamStarted
 from etl.model.instants import Cursor, CursorKind, from_micros, iso, to_micros
 from etl.model.run import Counts, RunKind, RunStatus, StreamResult
 from etl.model.stream import Stream
-from etl.pipeline import GivenWindows, MemberReading, Parts, Reading, sync_stream
+from etl.pipeline import MemberReading, Parts, Reading, sync_stream
 from etl.pipeline.budget import Budget
 from etl.ports import Stop, Windows
 from etl.runs import Ending, Interval, StreamLease, StreamRun, WatermarkStep
 from etl.service.app import App, OpenedSource
 from etl.service.deletes import Decision, decide
-from etl.service.members import MemberPlan
+from etl.service.members import MemberPlan, parent_of, windows_of
 from etl.service.outcome import Outcome, conclude, failed
 from etl.service.planning import Plan, plan_slice, plan_sync
 
@@ -90,7 +90,7 @@ async def _begin(app: App, stream: Stream, job: Job, lease: StreamLease, started
         is_slice=job.bounds is not None,
         now=begun_at,
     )
-    windows = GivenWindows(members.all_windows())
+    windows = windows_of(app, members, job.run_id)
     return _Attempt(app=app, stream=stream, job=job, windows=windows, record=run, started=started, begun_at=begun_at)
 
 
@@ -147,7 +147,9 @@ class _Attempt:
         try:
             counts = await self.app.store.counts(self.record)
             upper_bound = reading.server_time or self.begun_at
-            outcome = conclude(reading, counts, self.stream.expect, strict=self.job.strict)
+            outcome = conclude(
+                reading, counts, self.stream.expect, strict=self.job.strict, parent=parent_of(self.app, self.stream)
+            )
             decision = await self._decide(reading, outcome, counts)
             outcome = decision.outcome
             ending = Ending(

@@ -16,6 +16,7 @@ from etl.ports import Stop
 from etl.runs import Catalog, History
 from etl.service.app import App, OpenedSource
 from etl.service.cut_off import recorded
+from etl.service.kin import awaited, parents_first
 from etl.service.planning import plan_sync
 from etl.service.status import status
 from etl.service.stream_run import Job, run_stream
@@ -78,8 +79,9 @@ async def sync(app: App, options: SyncOptions, stop: Stop) -> RunResult:
         max_pages=options.max_pages,
         confirm_deletes=options.confirm_deletes,
     )
-    async with recorded(app, run_id, stop):
-        results = await _side_by_side(app, streams, job, options.concurrency, stop)
+    with awaited(app.arrivals, streams):
+        async with recorded(app, run_id, stop):
+            results = await _side_by_side(app, streams, job, options.concurrency, stop)
     return await end_run(
         app,
         RunResult(
@@ -121,9 +123,12 @@ async def _side_by_side(
             for name in dict.fromkeys(stream.source for stream in streams)
         }
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(opened[stream.source], stream), name=stream.id) for stream in streams]
+            tasks = {
+                stream.id: group.create_task(one(opened[stream.source], stream), name=stream.id)
+                for stream in parents_first(streams)  # a child that waits must not hold the place its parent needs
+            }
         app.spent.rate_limit_s = max((source.held_s for source in opened.values()), default=0.0)
-    return [task.result() for task in tasks]
+    return [tasks[stream.id].result() for stream in streams]
 
 
 async def _chosen(app: App, options: SyncOptions) -> tuple[Stream, ...]:

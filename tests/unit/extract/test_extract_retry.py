@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from etl.errors import AuthRefused, RateLimited, RequestRefused, SourceUnavailable
-from etl.extract.retry import Quota, backoff_s, http_date, is_past_end, quota_of, refusal, retry_after_s
+from etl.extract.retry import Quota, backoff_s, http_date, is_gone, is_past_end, quota_of, refusal, retry_after_s
 from etl.model.page import PageRequest
 from etl.model.window import Window
 
@@ -172,3 +172,21 @@ def test_a_page_that_nobody_promised_may_be_refused(asked, status, ends):
 
     assert is_past_end(asked, refused) is ends
     assert ("cap" in refused.hint) is (status == 422)
+
+
+@pytest.mark.parametrize(
+    ("from_rows", "ordinal", "status", "gone"),
+    [
+        (True, 0, 404, True),
+        (True, 0, 410, True),
+        (True, 0, 403, False),
+        (True, 1, 404, False),
+        (False, 0, 404, False),
+    ],
+)
+def test_only_a_member_that_was_a_row_can_be_gone(from_rows, ordinal, status, gone):
+    """A value in the file that is not found is a mistake, and the cursor of a later page may have expired."""
+    window = Window(member="7", may_be_gone=from_rows)
+    asked = PageRequest(window=window, position="p", ordinal=ordinal)
+
+    assert is_gone(asked, RequestRefused("x", status=status)) is gone

@@ -220,7 +220,7 @@ class World:
     def __init__(self, pages: Numbered, **parts: object) -> None:
         self.source = parts.get("source") or FakeSource()
         self.writer = parts.get("writer") or FakeWriter()
-        self.limiter = FakeLimiter()
+        self.limiter = parts.get("limiter") or FakeLimiter()
         self.proof = parts.get("proof") or FakeProof()
         self.stop = FakeStop()
         self.events: list[object] = []
@@ -448,3 +448,119 @@ async def test_a_stop_that_comes_when_everything_is_judged_cuts_nothing() -> Non
     reading = await world.read()
 
     assert (reading.stopped, reading.judgement) == (False, FINE)
+
+
+async def test_windows_that_are_still_to_come_are_waited_for_beside_pages_in_flight() -> None:
+    """A child of a stream that is being read begins with what is there."""
+
+    class Arriving:
+        ended = False
+
+        def __init__(self) -> None:
+            self.ready: list[Window] = [Window(member="a")]
+            self.waits = 0
+
+        def take(self) -> Window | None:
+            return self.ready.pop() if self.ready else None
+
+        async def more(self) -> None:
+            self.waits += 1
+            await asyncio.sleep(0)
+            if self.waits == 1:
+                self.ready.append(Window(member="b"))
+            else:
+                self.ended = True
+
+    world = World(Chained(2))
+
+    reading = await asyncio.wait_for(sync_stream(world.parts, Arriving()), 5)
+
+    assert sorted(reading.members) == ["a", "b"]
+    assert (reading.stopped, len(world.writer.committed)) == (False, 4)
+
+
+async def test_a_stop_does_not_wait_for_windows_that_are_still_to_come() -> None:
+    """And the reading is cut: nobody knows what would have come."""
+
+    class Never:
+        ended = False
+
+        def take(self) -> Window | None:
+            return None
+
+        async def more(self) -> None:
+            world.stop.event.set()
+            await asyncio.Event().wait()
+
+    world = World(Chained(2))
+
+    reading = await asyncio.wait_for(sync_stream(world.parts, Never()), 5)
+
+    assert (reading.stopped, reading.windows) == (True, 0)
+
+
+async def test_a_member_that_is_gone_is_neither_judged_nor_failed() -> None:
+    """Its first page was not found, and the row it came from says that it was there."""
+
+    class Gone(FakeSource):
+        async def fetch(self, asked: PageRequest) -> Page:
+            found = await super().fetch(asked)
+            return replace(found, facts=PageFacts(count=0, refused=404)) if asked.window.member == "b" else found
+
+    world = World(Chained(2), source=Gone())
+
+    reading = await world.read(*(Window(member=name, may_be_gone=True) for name in "abc"))
+
+    assert (reading.windows, reading.judged, reading.gone, reading.failed) == (3, 2, 1, 0)
+
+
+@pytest.mark.parametrize(("status", "asked"), [(403, 3), (401, 1)])
+async def test_a_member_may_be_closed_to_us_and_the_others_open(status: int, asked: int) -> None:
+    """A 403 is the member's failure; a 401 is about who we are, and ends the stream."""
+
+    class Closed(FakeSource):
+        async def fetch(self, asked: PageRequest) -> Page:
+            if asked.window.member == "a":
+                self.asked.append(asked.position)
+                refused = AuthRefused("no")
+                refused.status = status
+                raise refused
+            return await super().fetch(asked)
+
+    world = World(Chained(1), source=Closed(), limiter=FakeLimiter(1))
+    windows = [Window(member=name) for name in "abc"]
+
+    if status == 401:
+        with pytest.raises(AuthRefused):
+            await world.read(*windows)
+    else:
+        reading = await world.read(*windows)
+        assert (reading.failed, reading.failed_member) == (1, "a")
+    assert len(world.source.asked) == asked
+
+
+async def test_many_closed_members_and_no_page_are_a_wrong_key() -> None:
+    """Ten thousand requests with a key that may do nothing help nobody."""
+
+    class Closed(FakeSource):
+        async def fetch(self, asked: PageRequest) -> Page:
+            self.asked.append(asked.position)
+            refused = AuthRefused("no")
+            refused.status = 403
+            raise refused
+
+    world = World(Chained(1), source=Closed(), limiter=FakeLimiter(1))
+
+    with pytest.raises(AuthRefused):
+        await world.read(*(Window(member=str(n)) for n in range(1_000)))
+
+    assert len(world.source.asked) == 10
+
+
+async def test_what_a_strategy_remembers_of_a_window_goes_when_it_ends() -> None:
+    """Memory does not grow with the number of members."""
+    world = World(pages := Chained(2))
+
+    await world.read(Window(member="a"), Window(member="b"))
+
+    assert sorted(window.member for window in pages.forgotten) == ["a", "b"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from etl.model.member import Listed
+from etl.model.member import FromRows, Listed
 from etl.model.stream import Stream
 
 if TYPE_CHECKING:
@@ -156,6 +156,98 @@ def test_what_cannot_work_is_told_at_its_line_with_a_way_out(problems: Problems,
     text = HEAD + "".join(f"    {line}\n" for line in keys.splitlines())
 
     assert problems(shop=text) == [told]
+
+
+def test_members_may_be_columns_of_another_stream(configure: Configure) -> None:
+    """By path; those of one stream stand in one row."""
+    settings = configure(
+        shop="""\
+        base_url: https://a.example
+        defaults: {key: id, pages: none}
+        streams:
+          issues: {path: "/{owner}/{repo}/{state}", for_each: {owner: repos.owner.login, repo: repos.name, state: [a]}}
+          repos: {path: /repos}
+        """
+    )
+
+    for_each = settings.streams[0].for_each
+    assert for_each is not None
+    assert for_each.rows == FromRows(stream="shop.repos", columns=(("owner", ("owner", "login")), ("repo", ("name",))))
+    assert for_each.names == ("state", "owner", "repo")
+
+
+PARENTS = """\
+base_url: https://a.example
+defaults: {{key: id, pages: none}}
+streams:
+  repos: {{path: /repos{repos}}}
+  issues: {{path: "/{{r}}", for_each: {{r: {column}}}}}
+  notes: {{path: "/{{n}}", for_each: {{n: issues.id}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("repos", "column", "told"),
+    [
+        pytest.param(
+            "",
+            "repo.id",
+            "shop.yaml:5:40: streams.issues.for_each.r: there is no stream `repo` in this source "
+            "(did you mean `repos`?)",
+            id="unknown-stream",
+        ),
+        pytest.param(
+            "",
+            "issues.id",
+            "shop.yaml:5:40: streams.issues.for_each.r: a stream cannot be its own parent: shop.issues < shop.issues "
+            "(take the members from another stream, or write a list)",
+            id="itself",
+        ),
+        pytest.param(
+            "",
+            "notes.id",
+            "shop.yaml:5:40: streams.issues.for_each.r: a stream cannot be its own parent: "
+            "shop.issues < shop.notes < shop.issues (take the members from another stream, or write a list)",
+            id="circle",
+        ),
+        pytest.param(
+            ", columns: {url: drop}",
+            "repos.url",
+            "shop.yaml:5:40: streams.issues.for_each.r: repos drops the column url "
+            "(remove `url: drop` from its `columns`)",
+            id="dropped-column",
+        ),
+        pytest.param(
+            "",
+            "repos.a b",
+            "shop.yaml:5:40: streams.issues.for_each.r: 'a b' is no field of an item; write a name, or names joined by "
+            "dots",
+            id="no-column",
+        ),
+    ],
+)
+def test_parents_that_cannot_be_are_told_offline(problems: Problems, repos: str, column: str, told: str) -> None:
+    """A cycle would wait for itself for ever."""
+    assert problems(shop=PARENTS.format(repos=repos, column=column))[0] == told
+
+
+def test_variables_from_two_streams_are_refused(problems: Problems) -> None:
+    """Which row of the one goes with which row of the other, nobody said."""
+    (told,) = problems(
+        shop="""\
+        base_url: https://a.example
+        defaults: {key: id, pages: none}
+        streams:
+          a: {path: /a}
+          b: {path: /b}
+          c: {path: "/{x}/{y}", for_each: {x: a.id, y: b.id}}
+        """
+    )
+
+    assert told == (
+        "shop.yaml:6:48: streams.c.for_each.y: comes from `b`, and another variable from `a` "
+        "(all variables from rows are columns of one stream's rows)"
+    )
 
 
 def test_a_map_may_go_whole_into_a_json_body(configure: Configure) -> None:
