@@ -157,10 +157,12 @@ class StreamClient:
 
     async def _back_off(self, request: PageRequest, error: TryAgain, tries: _Tries) -> None:
         """Wait before the next try. Raises GaveUp when there is none, or when the server asks for too long a wait."""
-        limiter = self._wiring.limiter
+        limiter, outage = self._wiring.limiter, self._wiring.outage
         if isinstance(error, RateLimited) or error.reason in _SIGNS_OF_LOAD:
             limiter.pushed_back()
-        if tries.malformed(error) >= _MALFORMED_TRIES or len(tries.failed) >= self._wiring.source.limits.retries:
+        spent = tries.malformed(error) >= _MALFORMED_TRIES or len(tries.failed) >= self._wiring.source.limits.retries
+        if spent or outage.hopeless(error):
+            outage.gave_up(error)
             tries.note(error, 0.0)
             raise self._gave_up(error, tries) from error
         jittered = backoff_s(len(tries.failed) + 1, self._wiring.rng)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import lru_cache
 from typing import Final
@@ -24,6 +24,7 @@ from etl.extract.limiter import SourceLimiter
 from etl.extract.links import link_targets
 from etl.extract.oauth2 import Tokens
 from etl.extract.origins import Origins
+from etl.extract.outage import Outage
 from etl.extract.request import Outgoing
 from etl.extract.retry import LONGEST_PAUSE_S, http_date, quota_of, refusal
 from etl.extract.transport import failure_words, is_dead_connection, read_headers, split_target
@@ -55,6 +56,7 @@ class Wiring:
     source: Source
     transport: httpx.AsyncBaseTransport
     limiter: SourceLimiter
+    outage: Outage = field(default_factory=Outage)
     origins: Origins
     signer: Signer
     tokens: Tokens | None = None
@@ -107,6 +109,7 @@ class Exchange:
         for _ in range(_REDIRECTS + 1):
             started_at, started = clock.now(), clock.monotonic()
             answer = await self._send(outgoing, authorization)
+            self._wiring.outage.answered()
             first_byte_s = clock.monotonic() - started
             try:
                 status, headers = answer.status_code, self._headers(answer.headers)

@@ -246,6 +246,19 @@ async def test_nobody_listening_is_given_up_with_the_address(bench, server, serv
     assert "base_url" in caught.value.hint
 
 
+async def test_a_dead_server_costs_the_patience_of_one_request(bench, server, wire):
+    """A year of slices tried six times each, for more than a minute; what one request found out holds for all."""
+    await bench.client(server.url.rsplit(":", 1)[0] + ":1", retries=2)
+    tries = []
+
+    for path in ("/a", "/b", "/c"):
+        with pytest.raises(GaveUp, match="could not be reached") as caught:
+            await bench.stream(path).fetch(wire.first())
+        tries.append(len(caught.value.failed_tries))
+
+    assert tries == [3, 1, 1]
+
+
 @pytest.fixture
 async def tls_url(tmp_path, stack):
     """A server whose certificate nobody vouches for."""
