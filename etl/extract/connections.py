@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -115,6 +116,9 @@ class Connections:
     async def _dial(self, place: Place) -> Wire:
         scheme, host, port = place
         address, until = self._named.get(host, ("", 0.0))
+        if _is_address(host):
+            # There is nothing to race, and a race that is cancelled as it ends leaves a socket open (CPython 3.11).
+            address, until = host, float("inf")
         is_known = self._loop.time() < until
         tls = self._tls if scheme == "https" else None
         try:
@@ -205,3 +209,11 @@ def _unconnected(error: OSError) -> Broken:
             return Broken("timeout", "the connection was not made in time", str(error))
         case _:
             return Broken("connect", "the server could not be reached", error.strerror or str(error))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
