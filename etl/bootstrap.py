@@ -209,7 +209,7 @@ class _Plugs:
             halve=stream.halves,
             listener=self._listener,
             first_answer=bound.heard,
-            by_member=stream.incremental is not None,
+            by_member=stream.incremental is not None or stream.feed is not None,
         )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from etl.db.database import Database
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 VERSION_TABLE: Final = "etl_alembic_version"
 LOCK: Final = 7_310_579_622_845_601
 """Any number; the key of PostgreSQL's advisory lock that lets one starter migrate at a time."""

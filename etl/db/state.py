@@ -126,6 +126,7 @@ pages = Table(
     Column("next_cursor", Text),  # JSON text
     Column("next_link", Text),  # without credentials
     Column("more", Boolean),
+    Column("token", Text),  # of a change feed; opaque
     Column("min_cursor", Text),
     Column("max_cursor", Text),
     Column("future_rows", BigInteger, nullable=False, server_default="0"),

@@ -117,6 +117,8 @@ class RequestBuilder:
         values["offset"] = request.offset
         values["size"] = request.size or self._stream.pages.size
         values["cursor"] = request.cursor
+        if self._stream.feed is not None:
+            values["start"] = window.start
         if incremental is not None:
             values["start"] = _start(incremental, window.start)
             values["end"] = self._end(incremental, window.end)

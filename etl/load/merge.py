@@ -21,11 +21,13 @@ Version = tuple[bytes | None, Cursor | None, int, bool]
 class Mark:
     """How a row of a batch is marked as deleted: with `at`, the driver's instant of the batch.
 
-    `inferred` marks are taken away by any later reading that brings the row, whatever its cursor.
+    `inferred` marks are taken away by any later reading that brings the row, whatever its cursor. `known_only` leaves
+    out deletions of rows that are not stored: a tombstone often holds nothing but the key.
     """
 
     at: object
     inferred: bool = False
+    known_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +92,14 @@ def merge(
     `mark` is None where the table does not mark deletions. Rows that come back are sent even when nothing else changed.
     """
     winners = _winners(pages, keys, ordinal, upper)
+    known_only = mark is not None and mark.known_only
     rows: list[Row] = []
     inserted, updated = [0] * len(pages), [0] * len(pages)
     for number, page in enumerate(pages):
         block = page.block
         seq = sequence(ordinal, page)
         tails = _tails(page, seq, with_cursor=with_cursor, mark=mark)
-        if winners is None and not stored:  # a first load: nothing to compare with
+        if winners is None and not stored and not (known_only and block.gone):  # a first load: nothing to compare with
             rows += map(operator.add, block.rows, tails)
             inserted[number] = len(block.rows)
             continue
@@ -105,6 +108,8 @@ def merge(
             if place != (number, index):
                 continue
             old = stored.get(key)
+            if old is None and known_only and index in block.gone:
+                continue
             if old is None:
                 inserted[counted] += 1
             elif (old[0] == block.hashes[index] and bool(old[3]) is (index in block.gone)) or not _replaces(

@@ -57,13 +57,25 @@ class Shape:
         """
         if not self.schema.key:
             return ""
-        replaced = [name for name in self.sent if name not in self.schema.key and name != DELETED_AT]
-        assignments = ", ".join(f"{quote(name)} = excluded.{quote(name)}" for name in [*replaced, RUN_ID, CHANGED_AT])
+        data = [column.name for column in self.schema.columns if column.name not in self.schema.key]
+        own = (SEQ, *((CURSOR,) if self.cursor else ()), HASH)
+        assignments = ", ".join(
+            [self._assigned(name) for name in data]
+            + [f"{quote(name)} = excluded.{quote(name)}" for name in (*own, RUN_ID, CHANGED_AT)]
+        )
         if self.marked:  # a row that was deleted before keeps the time when that was seen first
             new, old = f"excluded.{DELETED_AT}", f"{quote(self.table)}.{DELETED_AT}"
             assignments += f", {DELETED_AT} = CASE WHEN {new} IS NULL THEN NULL ELSE COALESCE({old}, {new}) END"
         key = ", ".join(map(quote, self.schema.key))
         return f" ON CONFLICT ({key}) DO UPDATE SET {assignments} WHERE {self.guard(upper)}"
+
+    def _assigned(self, name: str) -> str:
+        """What a data column becomes. A tombstone says little of the row: what it leaves out stays as it was."""
+        new = f"excluded.{quote(name)}"
+        if self.marked and not self.inferred:
+            gone, old = f"excluded.{DELETED_AT} IS NOT NULL", f"{quote(self.table)}.{quote(name)}"
+            new = f"CASE WHEN {gone} THEN COALESCE({new}, {old}) ELSE {new} END"
+        return f"{quote(name)} = {new}"
 
     def guard(self, upper: str) -> str:
         """The newer cursor wins; by seq go ties, rows without cursor, and versions dated beyond U."""

@@ -189,7 +189,7 @@ class TableWriter:
         if not deletes.marked:
             return None
         at = fixed_width(now) if self._database.dialect == "sqlite" else now
-        return Mark(at=at, inferred=deletes.kind is DeletesKind.INFER)
+        return Mark(at=at, inferred=deletes.kind is DeletesKind.INFER, known_only=self._stream.comes_in_order)
 
     async def _merged(
         self, connection: AsyncConnection, shape: Shape, pages: Sequence[Page], upper: Cursor | None

@@ -93,6 +93,8 @@ class PageFacts:
     total_pages: int | None = None
     next_cursor: object = None
     next_link: str | None = None
+    token: str | None = None
+    """The opaque token of a feed, as text."""
     more: bool | None = None
     """What `while` or `until` says: False at the end. None when neither is configured."""
     max_cursor: Cursor | None = None

@@ -11,6 +11,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Literal
 
+from etl.model.feed import Feed
 from etl.model.instants import MICROSECOND, Cursor, CursorFormat, CursorKind
 from etl.model.member import ForEach
 from etl.model.schema import ColumnType, Contract
@@ -66,6 +67,8 @@ class Paging:
     more: Selector | None = None
     more_means_end: bool = False
     until_repeat: bool = False
+    first_is_start: bool = False
+    """The cursor of the first page is `{start}`: a feed is followed from its watermark on."""
     inclusive: bool = False
     cap: int | None = None
     max_pages: int = 100_000
@@ -213,6 +216,8 @@ class Stream:
     add: tuple[tuple[str, Template], ...] = ()
     incremental: Incremental | None = None
     for_each: ForEach | None = None
+    feed: Feed | None = None
+    """Instead of `incremental`, where no field of the items marks a change."""
     order: Order | None = None
     deletes: Deletes = field(default_factory=Deletes)
     contract: Contract = Contract.EVOLVE
@@ -244,6 +249,12 @@ class Stream:
         return replace(window, end=middle), replace(window, start=middle)
 
     @property
+    def comes_in_order(self) -> bool:
+        """Whether the pages come one after the other, so that a deletion never arrives before what it deletes."""
+        stepped = self.incremental is not None and "end" in self.request.names()
+        return self.pages.kind not in (PagesKind.NUMBER, PagesKind.OFFSET) and not stepped
+
+    @property
     def sweeps(self) -> bool:
         """Whether a complete reading of the whole list takes away the rows it did not bring."""
         return self.deletes.kind is DeletesKind.INFER or self.write is Write.REPLACE
@@ -265,7 +276,7 @@ class Stream:
             return ProofMode.KEYSET
         told = pages.total_rows is not None or pages.total_pages is not None
         numbered = pages.kind in (PagesKind.NUMBER, PagesKind.OFFSET)
-        filtered = self.incremental is not None and self.asks_for_start
+        filtered = (self.incremental is not None or self.feed is not None) and self.asks_for_start
         by_cursor = self.incremental is not None and order.by[:1] == (self.incremental.field,)
         if numbered and told and order.append_only and (not filtered or by_cursor):
             return ProofMode.BRACKET
@@ -282,4 +293,4 @@ class Stream:
     @property
     def asks_for_start(self) -> bool:
         """Whether the request restricts what it asks for by `{start}`; else rows are filtered after the download."""
-        return "start" in self.request.names()
+        return self.pages.first_is_start or "start" in self.request.names()

@@ -26,7 +26,7 @@ from etl.normalize.literals import is_object
 _LAST: Final = re.compile(r"(.*)\[-1\]\.([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)", re.ASCII)
 _THROTTLED: Final = re.compile(r"rate_?limit(?:ed)?\b|throttled", re.IGNORECASE)
 _FALSE_TEXTS: Final = frozenset({"", "false", "0", "no", "off"})
-NAMES: Final = ("fail_if", "next", "total_rows", "total_pages", "more")
+NAMES: Final = ("fail_if", "next", "total_rows", "total_pages", "more", "token")
 Values = dict[str, object]
 
 
@@ -68,6 +68,7 @@ class Selections:
             "total_rows": pages.total_rows,
             "total_pages": pages.total_pages,
             "more": pages.more,
+            "token": None if stream.feed is None else stream.feed.token,
         }
         self._outside = {n: s for n, s in chosen.items() if s is not None and s.kind is not SelectorKind.BODY}
         inside = {name: s for name, s in chosen.items() if s is not None and s.kind is SelectorKind.BODY}
@@ -131,6 +132,7 @@ class Selections:
             "next_link": str(following) if is_link and following is not None else None,
             "total_rows": _count(values.get("total_rows")),
             "total_pages": _count(values.get("total_pages")),
+            "token": _token(values.get("token")),
             "more": None if pages.more is None else truthy(values.get("more")) is not pages.more_means_end,
         }
 
@@ -167,6 +169,13 @@ def not_json(problem: Exception) -> MalformedPage:
 def too_deep() -> MalformedPage:
     """The answer is nested beyond what is read."""
     return MalformedPage("the answer is nested deeper than 64 levels", reason="too-deep")
+
+
+def _token(value: object) -> str | None:
+    """A token as text: it is never looked into, and an empty one is none."""
+    if value is None or value == "" or isinstance(value, bool):
+        return None
+    return value if isinstance(value, str) else msgspec.json.encode(value, order="sorted").decode()
 
 
 def _count(value: object) -> int | None:

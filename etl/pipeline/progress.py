@@ -23,10 +23,13 @@ class WindowProgress:
     __slots__ = (
         "_only",
         "_queue",
+        "_token_ordinal",
         "failure",
+        "first_token",
         "gone",
         "in_flight",
         "judgement",
+        "last_token",
         "max_cursor",
         "pages",
         "proof",
@@ -44,6 +47,9 @@ class WindowProgress:
         self.failure: StreamStopped | None = None
         self.judgement: Judgement | None = None
         self.max_cursor: Cursor | None = None
+        self.first_token: str | None = None
+        self.last_token: str | None = None
+        self._token_ordinal = -1
         self._queue: deque[Iterator[PageRequest]] = deque([iter((first,))])
 
     def next_request(self) -> PageRequest | None:
@@ -66,8 +72,17 @@ class WindowProgress:
         self.proof.saw(request, facts)
         if facts.max_cursor is not None and (self.max_cursor is None or facts.max_cursor > self.max_cursor):  # type: ignore[operator]
             self.max_cursor = facts.max_cursor
+        if facts.token is not None:
+            self._keep_token(request, facts.token)
         if self.failure is None and request.purpose is not Purpose.PROBE:
             self._queue.append(_inheriting(request, following))
+
+    def _keep_token(self, request: PageRequest, token: str) -> None:
+        """The first reading counts for the first page: what a repair reads again may have changed after the rest."""
+        if request.ordinal == 0 and not request.attempt:
+            self.first_token = token
+        if request.ordinal >= self._token_ordinal:
+            self._token_ordinal, self.last_token = request.ordinal, token
 
     def ask(self, requests: Sequence[PageRequest]) -> None:
         """Queue requests the proof wants."""
@@ -104,6 +119,8 @@ class WindowProgress:
             failure=self.failure,
             max_cursor=self.max_cursor,
             gone=self.gone and self.failure is None,
+            first_token=self.first_token,
+            last_token=self.last_token,
         )
 
 

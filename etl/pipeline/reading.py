@@ -29,6 +29,9 @@ class WindowReading:
     judgement: Judgement | None = None
     failure: StreamStopped | None = None
     max_cursor: Cursor | None = None
+    first_token: str | None = None
+    last_token: str | None = None
+    """The tokens of a feed: that of the first page, and the one of the highest page that brought any."""
     gone: bool = False
 
     @property
@@ -47,10 +50,14 @@ class MemberReading:
     """None with `has_gap`: from the beginning."""
     read: list[Span] = field(default_factory=list)
     failed: bool = False
+    first_token: str | None = None
+    last_token: str | None = None
+    """Of the one window that a member of a feed has."""
 
     def take(self, ended: WindowReading) -> None:
         """Add the end of one window."""
         self.failed |= ended.failure is not None
+        self.first_token, self.last_token = ended.first_token, ended.last_token
         seen = ended.max_cursor
         if seen is not None and (self.max_cursor is None or seen > self.max_cursor):  # type: ignore[operator]
             self.max_cursor = seen

@@ -26,13 +26,13 @@ Identity = tuple[str, str, str, str, int]
 PAGE_COLUMNS = (
     "ordinal", "generation", "stream", "member", "win_start", "win_end", "position", "attempt", "purpose",
     "page_ordinal", "seq", "items", "inserted", "updated", "unchanged", "rejected", "bytes", "tries", "first_key",
-    "last_key", "key_digests", "digest", "total_rows", "total_pages", "next_cursor", "next_link", "more", "min_cursor",
-    "max_cursor", "future_rows", "outside_rows", "order_broken", "url", "status", "served_at", "requested_at",
-    "seconds", "committed_at",
+    "last_key", "key_digests", "digest", "total_rows", "total_pages", "next_cursor", "next_link", "more", "token",
+    "min_cursor", "max_cursor", "future_rows", "outside_rows", "order_broken", "url", "status", "served_at",
+    "requested_at", "seconds", "committed_at",
 )  # fmt: skip
 FACT_COLUMNS = (
     "member", "win_start", "win_end", "position", "attempt", "items", "first_key", "last_key", "key_digests", "digest",
-    "total_rows", "total_pages", "next_cursor", "next_link", "more", "min_cursor", "max_cursor", "future_rows",
+    "total_rows", "total_pages", "next_cursor", "next_link", "more", "token", "min_cursor", "max_cursor", "future_rows",
     "outside_rows", "order_broken", "status",
 )  # fmt: skip
 TRY_COLUMNS = ("ordinal", "stream", "position", "url", "reason", "status", "requested_at", "seconds", "wait_s")
@@ -98,6 +98,7 @@ class LineForm:
             None if facts.next_cursor is None else json.dumps(facts.next_cursor),
             facts.next_link,
             facts.more,
+            facts.token,
             cursor_text(facts.min_cursor),
             cursor_text(facts.max_cursor),
             facts.future_rows,
@@ -170,6 +171,7 @@ def row_facts(row: RowMapping | Mapping[str, Any], kind: CursorKind) -> PageFact
         next_cursor=None if row["next_cursor"] is None else json.loads(row["next_cursor"]),
         next_link=row["next_link"],
         more=None if row["more"] is None else bool(row["more"]),
+        token=row["token"],
         max_cursor=_cursor(row["max_cursor"], kind),
         min_cursor=_cursor(row["min_cursor"], kind),
         future_rows=row["future_rows"],

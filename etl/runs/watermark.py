@@ -50,13 +50,17 @@ class WatermarkChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatermarkStep:
-    """What a reading claims for one member. `pin` is the start of the first window that is not complete."""
+    """What a reading claims for one member. `pin` is the start of the first window that is not complete.
+
+    An `opaque` watermark is a token of the API's: it is taken as it is, since tokens cannot be compared.
+    """
 
     kind: CursorKind
     max_seen: Cursor | None
     member: str = ""
     lag: timedelta = timedelta(0)
     pin: Cursor | None = None
+    opaque: bool = False
 
 
 def show(value: Cursor, kind: CursorKind) -> str:
@@ -72,6 +76,8 @@ def advance(step: WatermarkStep, current: Cursor | None, upper_bound: datetime) 
     """
     if step.max_seen is None:
         return current
+    if step.opaque:
+        return step.max_seen
     candidate = step.max_seen
     if step.kind is CursorKind.INSTANT:
         bound = to_micros(upper_bound.replace(microsecond=0))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from etl.errors import UsageError
+from etl.model.instants import CursorFormat
 from etl.model.run import RunStatus
 from etl.model.stream import Stream
 from etl.runs import History, Watermarks
@@ -93,10 +94,11 @@ async def watermarks(app: App, selectors: tuple[str, ...]) -> tuple[StoredWaterm
 async def set_watermark(app: App, stream: str, value: str, *, member: str) -> str:
     """Set a watermark by hand, holding the stream's lease; the new value as people read it."""
     chosen = _one(app, stream)
-    if chosen.incremental is None:
+    if chosen.incremental is None and chosen.feed is None:
         raise UsageError(f"{chosen.id} has no `incremental`, so it has no watermark")
+    written = CursorFormat("text") if chosen.incremental is None else chosen.incremental.format
     async with app.leases.hold(chosen.id):
-        return str(await Watermarks(app.database, app.clock).set(chosen.id, value, chosen.incremental.format, member))
+        return str(await Watermarks(app.database, app.clock).set(chosen.id, value, written, member))
 
 
 async def reset_watermark(app: App, stream: str, *, member: str) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from etl.errors import UsageError
+from etl.model.feed import Feed
 from etl.model.instants import MICROSECOND, Cursor, CursorKind, parse_duration, to_micros
 from etl.model.member import Member
 from etl.model.stream import Incremental, Stream
@@ -41,6 +42,8 @@ def plan_sync(
     and `step` cuts the interval into windows that are read side by side.
     """
     incremental = stream.incremental
+    if stream.feed is not None:
+        return _plan_feed(stream.feed, watermark, full=full, resumed=resumed)
     if incremental is None:
         return Plan(windows=(Window(),))
     since = _since(incremental, watermark) if resumed is None else resumed[0]
@@ -63,9 +66,19 @@ def member_windows(
     stream: Stream, member: Member, watermark: Cursor | None, *, until: Cursor | None, full: bool, now: datetime
 ) -> tuple[Window, ...]:
     """The windows of one member of `for_each`, by its own watermark; `until` is frozen for all of them."""
-    since = None if stream.incremental is None else _since(stream.incremental, watermark)
-    plan = plan_sync(stream, watermark, full=full, now=now, resumed=(since, until))
+    if stream.feed is not None:
+        plan = _plan_feed(stream.feed, watermark, full=full, resumed=None)
+    else:
+        since = None if stream.incremental is None else _since(stream.incremental, watermark)
+        plan = plan_sync(stream, watermark, full=full, now=now, resumed=(since, until))
     return tuple(window.of(member) for window in plan.windows)
+
+
+def _plan_feed(feed: Feed, token: Cursor | None, *, full: bool, resumed: Bounds | None) -> Plan:
+    """From the token on; a reading of the whole list goes from where the API itself begins."""
+    since = (token if token is not None else feed.start) if resumed is None else resumed[0]
+    since = None if full else since
+    return Plan(windows=(Window(start=since),), since=since)
 
 
 def plan_slice(start: Cursor, end: Cursor) -> Plan:
@@ -116,6 +129,11 @@ def read_bound(stream: Stream, text: str, *, now: datetime) -> Cursor:
 
 
 def _incremental(stream: Stream) -> Incremental:
+    if stream.feed is not None:
+        raise UsageError(
+            f"{stream.id} is followed by a token, so it has no past range to read",
+            hint=f"etl sync {stream.id} --full reads it from the beginning",
+        )
     if stream.incremental is None:
         raise UsageError(
             f"{stream.id} has no `incremental`, so it has no past range to read",

@@ -19,6 +19,7 @@ from etl.ports import Stop, Windows
 from etl.runs import Ending, Interval, StreamLease, StreamRun, WatermarkStep
 from etl.service.app import App, OpenedSource
 from etl.service.deletes import Decision, decide
+from etl.service.feeds import feed_steps, untold
 from etl.service.members import MemberPlan, parent_of, windows_of
 from etl.service.outcome import Outcome, conclude, failed
 from etl.service.planning import Plan, plan_slice, plan_sync
@@ -150,6 +151,7 @@ class _Attempt:
             outcome = conclude(
                 reading, counts, self.stream.expect, strict=self.job.strict, parent=parent_of(self.app, self.stream)
             )
+            outcome = untold(self.stream.feed, reading, outcome)
             decision = await self._decide(reading, outcome, counts)
             outcome = decision.outcome
             ending = Ending(
@@ -224,7 +226,9 @@ class _Attempt:
         return {name: found for name, member in reading.members.items() if (found := _intervals(member, now))}
 
     def _steps(self, reading: Reading, outcome: Outcome) -> Sequence[WatermarkStep]:
-        incremental = self.stream.incremental
+        incremental, feed = self.stream.incremental, self.stream.feed
+        if feed is not None:
+            return feed_steps(feed, reading) if outcome.moves_watermark else ()
         if incremental is None or self.job.bounds is not None or not outcome.moves_watermark:
             return ()
         return [

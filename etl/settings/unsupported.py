@@ -26,8 +26,6 @@ UNSUPPORTED: Final = (
     Feature(("notify",), "watch the exit code"),
     Feature(("ping",), "ping from the unit or cron line that starts `etl sync`"),
     Feature(("raw",)),
-    Feature(("incremental", "token")),
-    Feature(("incremental", "from")),
     Feature(("pages", "merge")),
 )
 

@@ -15,11 +15,12 @@ from etl.verify.keyset import Keyset
 def prove(stream: Stream) -> Proof:
     """The strongest proof that the declarations of a stream allow, for one window."""
     paging, has_key = stream.pages, bool(stream.key)
+    chained = CheapChecks(paging, has_key=has_key, overlap=int(paging.inclusive))
     match stream.proof:
         case ProofMode.CHECKS:
-            return CheapChecks(paging, has_key=has_key)
+            return chained
         case ProofMode.KEYSET:
-            return Keyset(CheapChecks(paging, has_key=has_key))
+            return Keyset(chained)
         case ProofMode.COVERAGE:
             first = int(paging.first) if isinstance(paging.first, (int, str)) else 0
             return Coverage(CheapChecks(paging, has_key=has_key, overlap=1), first_offset=first)

@@ -198,6 +198,7 @@ async def test_a_run_that_did_not_end_is_resumed_with_its_pages(desk, status):
         next_cursor={"after": [1, "x"]},
         next_link="http://fake.test/2",
         more=True,
+        token="seq-17",
         min_cursor=11,
         max_cursor=19,
         future_rows=1,

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -23,7 +24,7 @@ from etl.model.page import Page, PageFacts, PageRequest, Response, RowBlock
 from etl.model.run import Counts
 from etl.model.schema import Column, ColumnType, SchemaChange, TableSchema
 from etl.model.selector import Selector, SelectorKind
-from etl.model.stream import Incremental, PagesKind, Paging, Records, RequestTemplate, Stream
+from etl.model.stream import Deletes, DeletesKind, Incremental, PagesKind, Paging, Records, RequestTemplate, Stream
 from etl.model.template import Template
 from etl.model.window import Window
 
@@ -531,3 +532,36 @@ async def test_a_commit_without_an_answer_is_looked_up_in_the_ledger(pg_database
         assert counts(events).inserted == 1
         assert await rows(database, "SELECT position, inserted FROM ledger ORDER BY 1") == [("0", 1), ("9", 1)]
         assert await rows(database, "SELECT id FROM shop_orders ORDER BY id") == [(0,), (1,)]
+
+
+class Unchanging(GrowingDecoder):
+    """Pages are of its version, marks included."""
+
+    def again(self, page: Page) -> Page:
+        return page
+
+
+def tombstones(page: Page, *gone: int) -> Page:
+    return replace(page, block=replace(page.block, gone=frozenset(gone)))
+
+
+@pytest.mark.parametrize(("kind", "stored"), [(PagesKind.CURSOR, []), (PagesKind.OFFSET, [(9, None, True)])])
+async def test_a_tombstone_of_a_row_that_is_not_stored(database, kind, stored):
+    """A chain brings nothing older afterwards, so it leaves no row; pages side by side may, so it leaves a mark."""
+    stream = replace(a_stream(), pages=Paging(kind=kind), deletes=Deletes(kind=DeletesKind.FIELD, field=("gone",)))
+    await write(database, [tombstones(a_page([(9, None)]), 0)], stream=stream, decoder=Unchanging(PLAIN))
+    query = "SELECT id, name, _etl_deleted_at IS NOT NULL FROM shop_orders"
+    assert await rows(database, query) == stored
+
+
+async def test_a_tombstone_leaves_the_columns_it_does_not_tell(database):
+    """It holds the key and little more; what it does tell is taken over."""
+    schema = a_schema(("id", ColumnType.BIGINT), ("name", ColumnType.TEXT), ("state", ColumnType.TEXT))
+    paging, deletes = Paging(kind=PagesKind.CURSOR), Deletes(kind=DeletesKind.FIELD, field=("state",))
+    stream = replace(a_stream(), pages=paging, deletes=deletes)
+    living = a_page([(1, "one", "open"), (2, "two", "open")], schema=schema, seq=1)
+    later = tombstones(a_page([(1, None, "gone"), (2, None, None)], schema=schema, seq=2), 0)
+    await write(database, [living], stream=stream, decoder=Unchanging(schema))
+    await write(database, [later], stream=stream, decoder=Unchanging(schema), table=schema)
+    query = "SELECT id, name, state, _etl_deleted_at IS NOT NULL FROM shop_orders ORDER BY id"
+    assert await rows(database, query) == [(1, "one", "gone", True), (2, None, None, False)]

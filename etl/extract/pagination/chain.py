@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from etl.errors import SourceFailed
+from etl.model.instants import Cursor
 from etl.model.page import PageFacts, PageRequest
 from etl.model.stream import Paging
 from etl.model.window import Window
@@ -14,13 +15,16 @@ from etl.model.window import Window
 class CursorPages:
     """The next cursor stands in the response, or is a field of its last row."""
 
-    def __init__(self, stream: str, paging: Paging) -> None:
+    def __init__(self, stream: str, paging: Paging, spell: Callable[[Cursor], object] = lambda start: start) -> None:
         self._stream = stream
         self._paging = paging
+        self._spell = spell
 
     def first(self, window: Window) -> PageRequest:
-        """Without a cursor, unless the API wants one of its own for the first page."""
+        """Without a cursor, unless the API wants one for the first page; `spell` is how it writes a watermark."""
         first = self._paging.first
+        if self._paging.first_is_start:
+            first = None if window.start is None else self._spell(window.start)
         return PageRequest(window=window, position="first" if first is None else _position(first), cursor=first)
 
     def following(self, request: PageRequest, facts: PageFacts) -> Iterable[PageRequest]:
@@ -32,7 +36,7 @@ class CursorPages:
             if facts.more:
                 raise _contradiction(self._stream, request, "next cursor")
             return ()
-        if cursor == request.cursor and (self._paging.until_repeat or self._is_inclusive_end(facts)):
+        if _same(cursor, request.cursor) and (self._paging.until_repeat or self._is_inclusive_end(facts)):
             return ()
         return (
             PageRequest(window=request.window, position=_position(cursor), ordinal=request.ordinal + 1, cursor=cursor),
@@ -65,6 +69,11 @@ class LinkPages:
                 raise _contradiction(self._stream, request, "next link")
             return ()
         return (PageRequest(window=request.window, position=f"link:{link}", ordinal=request.ordinal + 1, link=link),)
+
+
+def _same(cursor: object, sent: object) -> bool:
+    """A watermark comes back from the database as text, where the API writes a number."""
+    return cursor == sent or (isinstance(sent, str) and isinstance(cursor, int) and str(cursor) == sent)
 
 
 def _position(cursor: object) -> str:

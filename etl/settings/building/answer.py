@@ -11,6 +11,7 @@ from etl.settings.format.pages import PagesPart
 from etl.settings.format.records import RecordsPart
 from etl.settings.format.stream import StreamPart
 
+START: Final = "{start}"
 _WHOLE_BODY: Final = Selector(SelectorKind.BODY, "")
 _KINDS: Final = (PagesKind.NUMBER, PagesKind.OFFSET, PagesKind.CURSOR, PagesKind.LINK)
 _MOST_PAGES: Final = 100_000
@@ -63,6 +64,7 @@ def build_paging(part: StreamPart, texts: Texts) -> Paging:
     return Paging(
         kind=kind,
         first={PagesKind.NUMBER: pages.number, PagesKind.OFFSET: pages.offset}.get(kind, pages.first),
+        first_is_start=pages.first == START,
         next=pages.cursor if kind is PagesKind.CURSOR else pages.link,
         size=pages.size,
         total_rows=pages.total_rows,

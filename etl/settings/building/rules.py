@@ -152,6 +152,11 @@ def _check_window(stream: Stream, part: StreamPart, texts: Texts) -> None:
         for name in WINDOW_NAMES:
             if name in first:
                 texts.problem(first[name], f"{{{name}}} needs `incremental`")
+        if stream.pages.first_is_start:
+            texts.problem(("pages", "first"), "{start} needs `incremental`")
+        return
+    if stream.feed is not None:
+        _check_feed(stream, first, texts)
         return
     if part.incremental.step is not None and "end" not in first:
         message = "windows need an end: no parameter of the request holds {end}"
@@ -160,6 +165,15 @@ def _check_window(stream: Stream, part: StreamPart, texts: Texts) -> None:
         )
     if "end" in first and "start" not in first:
         texts.problem(first["end"], "{end} without {start}: a window would begin at the start of the list every time")
+
+
+def _check_feed(stream: Stream, first: Mapping[str, Path], texts: Texts) -> None:
+    if not stream.asks_for_start:
+        message = "the request never sends it, so every run would read the whole list"
+        hint = 'add a parameter with "{start}", or pages: {first: "{start}"} where it is sent as the first cursor'
+        texts.problem(("incremental", "token"), message, hint=hint, at_key=True)
+    if "end" in first:
+        texts.problem(first["end"], "{end} needs `incremental: {field: ...}`; a token has no upper bound")
 
 
 def _check_added(stream: Stream, texts: Texts) -> None:

@@ -10,6 +10,7 @@ from etl.model.stream import ColumnChoice, Deletes, DeletesKind, Expect, Order, 
 from etl.model.template import Template
 from etl.settings.building.answer import build_paging, build_records
 from etl.settings.building.desk import Texts
+from etl.settings.building.feed import build_feed
 from etl.settings.building.members import build_members
 from etl.settings.building.request import build_request
 from etl.settings.building.window import build_incremental
@@ -39,6 +40,7 @@ def build_stream(
         add=_added(part, texts),
         incremental=build_incremental(part.incremental, texts),
         for_each=build_members(part.for_each, source, texts),
+        feed=build_feed(part, texts),
         order=_order(part.order, texts),
         deletes=_deletes(part.deletes, texts),
         contract=Contract(part.contract) if part.contract else Contract.EVOLVE,

@@ -16,13 +16,15 @@ _LIKE_A_DATE: Final = re.compile(r"\d{4}[-/.]\d")
 
 
 def build_incremental(part: IncrementalPart | None, texts: Texts) -> Incremental | None:
-    """None without `incremental`, and for one that names no field (which is a problem)."""
-    if part is None:
+    """None without `incremental`, for a feed, and for one that names no field (which is a problem)."""
+    if part is None or part.token is not None:
         return None
     if part.field is None:
-        if part.token is None:
-            texts.problem(("incremental",), "needs a `field`: what grows with every change", at_key=True)
+        hint = "or a `token`, where the API gives one to come back with"
+        texts.problem(("incremental",), "needs a `field`: what grows with every change", hint=hint, at_key=True)
         return None
+    if part.from_ is not None:
+        texts.problem(("incremental", "from"), "says which page's `token` counts; here is none", at_key=True)
     written = part.format or _format_of(part.start)
     _check_units(part, written.kind, texts)
     return Incremental(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from etl.settings.format.part import Part
@@ -34,5 +36,9 @@ class IncrementalPart(Part):
     )
     delay: Duration | None = Field(None, description="Stay this far away from now. Default 0.")
     inclusive: bool | None = Field(None, description="`{end}` itself is part of the answer (dates).")
-    token: ASelector | None = Field(None, description="The watermark is an opaque token of the response.")
-    from_: str | None = Field(None, alias="from", description="Which page's `token` counts: `first` or `last`.")
+    token: ASelector | None = Field(
+        None, description="Instead of `field`: the watermark is an opaque token of the response, sent as `{start}`."
+    )
+    from_: Literal["first", "last"] | None = Field(
+        None, alias="from", description="Which page's `token` counts. Default: `last` for cursors and links."
+    )

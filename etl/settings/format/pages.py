@@ -26,7 +26,9 @@ class PagesPart(Part):
         None,
         description="Where the next page's URL stands: a JMESPath, `header:Name`, or `rel:next` of the Link header.",
     )
-    first: Scalar | None = Field(None, description="The cursor of the first page, for APIs that want one.")
+    first: Scalar | None = Field(
+        None, description="The cursor of the first page, for APIs that want one; `{start}` begins at the watermark."
+    )
     size: Annotated[int, Field(ge=1)] | None = Field(None, description="Rows to ask for a page. Send it as `{size}`.")
     total_rows: ASelector | None = Field(None, description="Where the number of all rows stands: it proves the end.")
     total_pages: ASelector | None = Field(None, description="Where the number of all pages stands.")

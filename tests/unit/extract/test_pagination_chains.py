@@ -195,3 +195,18 @@ def test_max_pages_ends_a_chain(kit, cursors):
 
     assert third.ordinal == 2
     assert list(pages.following(third, kit.facts(1, next_cursor="c"))) == []
+
+
+def test_the_first_page_of_a_feed_begins_at_the_watermark(kit, cursors):
+    """Without one its cursor is left out, and the API begins where it does."""
+    pages = cursors(first="{start}", first_is_start=True, until_repeat=True)
+
+    assert pages.first(Window(start="17")).cursor == "17"
+    assert pages.first(kit.window).cursor is None
+
+
+def test_a_token_that_was_kept_as_text_is_the_number_it_was(kit, cursors):
+    """An idle feed is one request, not two: 17 came back for "17"."""
+    pages = cursors(first="{start}", first_is_start=True, until_repeat=True)
+
+    assert list(pages.following(pages.first(Window(start="17")), kit.facts(0, next_cursor=17))) == []

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from etl.errors import ExpectationBroken, MalformedPage, RateLimited
+from etl.model.feed import Feed
 from etl.model.selector import Selector, SelectorKind
 from etl.model.stream import PagesKind, Paging, Records
 from etl.model.window import Window
@@ -273,3 +274,21 @@ def test_an_expression_that_cannot_be_evaluated_is_our_error(bench, warm):
 
     with pytest.raises(MalformedPage, match="length"):
         bench.feed(decoder, {"id": 1})
+
+
+@pytest.mark.parametrize(
+    ("answered", "token"),
+    [("a/b=", "a/b="), (17, "17"), ({"b": 1, "a": 2}, '{"a":2,"b":1}'), (None, None), ("", None)],
+)
+def test_the_token_of_a_feed_is_kept_as_text(bench, answered, token):
+    """It is opaque: nothing looks into it."""
+    decoder = bench.decoder(feed=Feed(token=bench.body("sync")))
+
+    assert bench.feed(decoder, {"id": 1}, sync=answered).facts.token == token
+
+
+def test_a_token_may_stand_in_a_header(bench):
+    """An ETag, or a name of the API's own."""
+    decoder = bench.decoder(feed=Feed(token=Selector(SelectorKind.HEADER, "etag")))
+
+    assert bench.feed(decoder, {"id": 1}, headers={"etag": '"17"'}).facts.token == '"17"'

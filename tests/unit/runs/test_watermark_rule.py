@@ -73,3 +73,11 @@ def test_run_ids_sort_by_time():
     earlier, later = new_run_id(NOON), new_run_id(NOON + timedelta(milliseconds=1))
     assert len(earlier) == 26
     assert earlier < later
+
+
+def test_a_token_is_taken_as_it_is():
+    """`9` may well come after `10`: tokens are the API's own, and are not compared."""
+    opaque = WatermarkStep(kind=CursorKind.TEXT, max_seen="9", opaque=True)
+
+    assert advance(opaque, "10", NOON) == "9"
+    assert advance(WatermarkStep(kind=CursorKind.TEXT, max_seen=None, opaque=True), "10", NOON) == "10"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from etl.errors import UsageError
+from etl.model.feed import Feed
 from etl.model.instants import CursorFormat, parse_instant, to_micros
 from etl.model.selector import Selector, SelectorKind
 from etl.model.stream import Incremental, PagesKind, Paging, Records, RequestTemplate, Stream
@@ -152,3 +154,22 @@ def test_a_bound_that_is_none_and_a_stream_without_a_past_are_usage_errors() -> 
         read_bound(stream(ISO), "yesterday-ish", now=NOW)
     with pytest.raises(UsageError, match="has no `incremental`"):
         slice_bounds(stream(None), 0, 1, None)
+
+
+def test_a_feed_is_read_from_its_token_on() -> None:
+    """Before there is one from its start, and with `--full` from where the API begins; a resume keeps its bounds."""
+    token = Selector(SelectorKind.BODY, "last_seq")
+    followed = replace(stream(None, since="{start}"), feed=Feed(token=token, start="0"))
+
+    assert plan_sync(followed, "17", full=False, now=NOW).windows == (Window(start="17"),)
+    assert plan_sync(followed, None, full=False, now=NOW).windows == (Window(start="0"),)
+    assert plan_sync(followed, "17", full=True, now=NOW).windows == (Window(),)
+    assert plan_sync(followed, "17", full=False, now=NOW, resumed=("9", None)).windows == (Window(start="9"),)
+
+
+def test_a_feed_has_no_past_range() -> None:
+    """A token tells no time."""
+    followed = replace(stream(None, since="{start}"), feed=Feed(token=Selector(SelectorKind.BODY, "last_seq")))
+
+    with pytest.raises(UsageError, match="followed by a token"):
+        read_bound(followed, "2024-01-01", now=NOW)

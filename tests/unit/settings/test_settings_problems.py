@@ -182,7 +182,6 @@ def test_a_literal_secret_never_appears_in_a_message(problems: Problems) -> None
     [
         ("hooks: {x: y}", "streams.items.hooks"),
         ("raw: 7d", "streams.items.raw"),
-        ("incremental: {token: last_seq, from: last}", "streams.items.incremental.token"),
         ("pages: {cursor: a, merge: continue}\n    params: {c: '{cursor}'}", "streams.items.pages.merge"),
     ],
 )

@@ -91,6 +91,35 @@ HEAD = "base_url: https://a.example\nstreams:\n  items:\n"
             "5:5: streams.items.records: should have `columns`, or `rows` and `names`, or `map` and `key`",
         ),
         (
+            ("key: id", "incremental: {token: last_seq}"),
+            "5:19: streams.items.incremental.token: the request never sends it",
+        ),
+        (
+            ("key: id", 'params: {s: "{start}"}', "incremental: {token: last_seq, overlap: 5m}"),
+            "6:36: streams.items.incremental.overlap: belongs to `field`, not to `token`",
+        ),
+        (
+            ("key: id", 'params: {s: "{start}", e: "{end}"}', "incremental: {token: last_seq}"),
+            "5:31: streams.items.params.e: {end} needs `incremental: {field: ...}`",
+        ),
+        (
+            (
+                "key: id",
+                'params: {s: "{start}", o: "{offset}"}',
+                "pages: {offset: 0}",
+                "incremental: {token: a, from: last}",
+            ),
+            "7:35: streams.items.incremental.from: should be `first`",
+        ),
+        (
+            ("key: id", 'params: {s: "{start}"}', "incremental: {field: at, from: last}"),
+            "6:30: streams.items.incremental.from: says which page's `token` counts",
+        ),
+        (
+            ("key: id", 'params: {c: "{cursor}"}', 'pages: {cursor: next, first: "{start}"}'),
+            "6:34: streams.items.pages.first: {start} needs `incremental`",
+        ),
+        (
             ("key: id", "incremental: {start: 2024-01-01}"),
             "5:5: streams.items.incremental: needs a `field`: what grows",
         ),

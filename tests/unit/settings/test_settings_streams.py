@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from etl.model.feed import Feed
 from etl.model.instants import CursorFormat
 from etl.model.schema import ColumnType
 from etl.model.selector import Selector, SelectorKind
@@ -68,6 +69,19 @@ def one(configure: Configure, *keys: str, path: str = "/items") -> Stream:
         (
             ("pages: {cursor: token, until: repeat}", 'params: {c: "{cursor}"}'),
             Paging(kind=PagesKind.CURSOR, next=Selector(BODY, "token"), until_repeat=True),
+        ),
+        (
+            (
+                "pages: {cursor: 'header:X-Next', first: '{start}'}",
+                'params: {c: "{cursor}"}',
+                "incremental: {token: seq}",
+            ),
+            Paging(
+                kind=PagesKind.CURSOR,
+                next=Selector(SelectorKind.HEADER, "x-next"),
+                first="{start}",
+                first_is_start=True,
+            ),
         ),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) and value else "",
@@ -285,3 +299,27 @@ def test_the_project_s_own_keys(configure: Configure) -> None:
     project = configure(etl="schedule_timezone: Europe/Berlin\nserve: {port: 0}\n").project
 
     assert (str(project.timezone), project.serve_host, project.serve_port) == ("Europe/Berlin", "127.0.0.1", 0)
+
+
+@pytest.mark.parametrize(
+    ("keys", "feed"),
+    [
+        (
+            ("incremental: {token: last_seq, start: 0}", "pages: none"),
+            Feed(token=Selector(BODY, "last_seq"), start="0"),
+        ),
+        (
+            ("incremental: {token: 'header:ETag', from: first}", "pages: link"),
+            Feed(token=Selector(SelectorKind.HEADER, "etag"), of_first=True),
+        ),
+        (
+            ("incremental: {token: sync}", "pages: {number: 1}", 'headers: {P: "{page}"}'),
+            Feed(token=Selector(BODY, "sync"), of_first=True),
+        ),
+    ],
+)
+def test_a_token_makes_a_stream_a_feed(configure: Configure, keys: tuple[str, ...], feed: Feed) -> None:
+    """Numbered pages are asked for side by side, so that only the first one's token is safe."""
+    stream = one(configure, 'params: {since: "{start}"}', *keys)
+
+    assert (stream.feed, stream.incremental) == (feed, None)

@@ -211,3 +211,14 @@ def test_a_refusal_that_may_be_a_depth_limit_is_told_as_such() -> None:
 
     assert judgement.verdict is Verdict.ASSUMED
     assert judgement.reason.startswith("the API refused the next page (422), which may be its end or its depth limit")
+
+
+def test_an_inclusive_chain_counts_the_row_that_comes_again_once() -> None:
+    """Three pages of two rows hold four: the total of four agrees."""
+    paging = Paging(kind=PagesKind.CURSOR, total_rows=Selector(SelectorKind.BODY, "total"), inclusive=True)
+    checks = CheapChecks(paging, has_key=True, overlap=1)
+    read(checks, facts(1, 2, total=4), facts(2, 3, total=4), facts(3, 4, total=4), facts(4, total=4))
+
+    judged = checks.judge(4)
+
+    assert (judged.verdict, judged.reason) == (Verdict.CONSISTENT, "4 of 4; no next cursor")
