@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test chaos check fix bench docs clean
+.PHONY: help demo test chaos proofs check fix bench docs clean
 
 help:           ## list the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -28,6 +28,9 @@ docs: $(VENV)/.dev   ## write the JSON Schema of the configuration, and hold the
 	@mkdir -p config/.schema
 	@$(BIN)/etl schema > config/.schema/etl.json
 	@$(BIN)/python -m pytest -q tests/docs tests/unit/cli tests/unit/settings
+
+proofs: $(VENV)/.dev ## read lists that change while they are read, hundreds of seeds for each proof: a quarter of an hour
+	@$(BIN)/python -m pytest -n 2 -m slow tests/simulation/test_proofs_under_mutation.py
 
 fix: $(VENV)/.dev    ## format, and repair what the linter can
 	@$(BIN)/ruff format .

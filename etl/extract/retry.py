@@ -130,6 +130,8 @@ def is_past_end(request: PageRequest, refused: RequestRefused) -> bool:
     """
     if not request.may_be_past_end or refused.status not in _PAST_THE_END:
         return False
+    if request.size:
+        return True  # a page of another size is there for the proof alone
     depth = request.ordinal * request.stride
     if refused.status in _AMBIGUOUS and depth and depth % _ROUND_DEPTH == 0:
         refused.hint = (

@@ -135,23 +135,6 @@ class RequestTemplate:
         return body_names(self.json).union(*(template.names for template in templates))
 
 
-BACKWARD_ATTEMPT = 4
-"""The third pass of a bracketed list (attempts count two a pass) is read backwards, one page at a time."""
-
-
-class ProofMode(StrEnum):
-    """How a reading of a stream can be proved complete; pagination and verification both follow it."""
-
-    CHECKS = "checks"
-    """No proof: the cheap checks."""
-    KEYSET = "keyset"
-    """Each page begins where the one before ended, by the value of its last row."""
-    COVERAGE = "coverage"
-    """Offsets that overlap by one row: neighbours touch when they share it."""
-    BRACKET = "bracket"
-    """The last page's first row is the same before and after all others: nothing before it moved."""
-
-
 class Write(StrEnum):
     """How rows land."""
 
@@ -258,37 +241,6 @@ class Stream:
     def sweeps(self) -> bool:
         """Whether a complete reading of the whole list takes away the rows it did not bring."""
         return self.deletes.kind is DeletesKind.INFER or self.write is Write.REPLACE
-
-    @property
-    def proof(self) -> ProofMode:
-        """The strongest proof that the declarations allow.
-
-        A filtered list is append-only only when it is filtered by what it is sorted by: any other row enters it in the
-        middle when it changes.
-        """
-        order, pages = self.order, self.pages
-        if order is None or not self.key:
-            return ProofMode.CHECKS
-        fixed = order.immutable and order.unique
-        if pages.kind is PagesKind.OFFSET and fixed:
-            return ProofMode.COVERAGE
-        if pages.kind is PagesKind.CURSOR and fixed and self._cursor_is_last_key(order):
-            return ProofMode.KEYSET
-        told = pages.total_rows is not None or pages.total_pages is not None
-        numbered = pages.kind in (PagesKind.NUMBER, PagesKind.OFFSET)
-        filtered = (self.incremental is not None or self.feed is not None) and self.asks_for_start
-        by_cursor = self.incremental is not None and order.by[:1] == (self.incremental.field,)
-        if numbered and told and order.append_only and (not filtered or by_cursor):
-            return ProofMode.BRACKET
-        return ProofMode.CHECKS
-
-    def _cursor_is_last_key(self, order: Order) -> bool:
-        """The next cursor is `RECORDS[-1].FIELD`, and FIELD alone is the declared order."""
-        chosen = self.pages.next
-        if chosen is None or len(order.by) != 1:
-            return False
-        last_row = f"{self.records.path.path.removeprefix('@')}[-1]"
-        return chosen.path.removeprefix("@") == f"{last_row}.{'.'.join(order.by[0])}"
 
     @property
     def asks_for_start(self) -> bool:

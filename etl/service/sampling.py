@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import chain, pairwise
@@ -18,13 +18,13 @@ from etl.errors import EtlError
 from etl.listeners.figures import several
 from etl.model.instants import to_micros
 from etl.model.page import Page, PageRequest
-from etl.model.stream import Order, PagesKind, ProofMode, Stream
+from etl.model.proof import ProofMode, promise, proof_of
+from etl.model.stream import PagesKind, Stream
 from etl.model.window import Window
 from etl.service.app import Sampler
 from etl.service.planning import plan_sync
 
 _DIGEST = 8
-_GROWING = "unique: true, immutable: true, append_only: true"
 _ORDERED = (int, float, Decimal, date, datetime)
 
 
@@ -102,7 +102,7 @@ def page_two(stream: Stream, taken: Taken) -> Finding:
             hint="compare the parameter that turns the page with the API's documentation",
         )
     told = f"page 2 brings {several(fresh, 'new row')}, {shared:,} repeated"
-    if shared > _expected_overlap(stream):
+    if shared > _expected_overlap(stream, second):
         return Finding(
             grade="warning",
             text=f"{told}: the list moved, or its order is not stable",
@@ -131,8 +131,9 @@ def _shared(first: Page, second: Page) -> tuple[int, int]:
     return len(new & old), len(new - old)
 
 
-def _expected_overlap(stream: Stream) -> int:
-    return 1 if stream.proof is ProofMode.COVERAGE or stream.pages.inclusive else 0
+def _expected_overlap(stream: Stream, second: Page) -> int:
+    """What a proof, or an inclusive cursor, brings twice."""
+    return second.request.size or (1 if proof_of(stream) is ProofMode.COVERAGE or stream.pages.inclusive else 0)
 
 
 def _digests(page: Page) -> list[bytes]:
@@ -170,8 +171,9 @@ def order_finding(stream: Stream, taken: Taken) -> Finding:
             text=f"the declared order by {by} does not hold: {broken}",
             hint="ask the API to sort, or take `order` out: a run would lose its proof",
         )
-    if stream.proof is not ProofMode.CHECKS:
-        return Finding(grade="ok", text=f"order by {by} holds; a run can be verified ({stream.proof})")
+    mode = proof_of(stream)
+    if mode is not ProofMode.CHECKS:
+        return Finding(grade="ok", text=f"order by {by} holds; a run can be verified ({mode})")
     if numbered and not stream.order.unique:
         return Finding(
             grade="warning",
@@ -188,7 +190,7 @@ def _undeclared(stream: Stream, taken: Taken, numbered: bool) -> Finding:
         return Finding(
             grade="ok",
             text=f"no order declared, {name} {key} seen: a run can be consistent at best",
-            hint=_promise(stream, name, descending=key == "descending"),
+            hint=_if_promised(promise(stream, descending=key == "descending")),
         )
     cursor = _direction([page.block.cursors for page in taken.pages])
     if cursor and stream.incremental is not None and numbered:
@@ -201,14 +203,8 @@ def _undeclared(stream: Stream, taken: Taken, numbered: bool) -> Finding:
     return Finding(grade="ok", text="no order declared: a run can be consistent at best")
 
 
-def _promise(stream: Stream, name: str, *, descending: bool) -> str:
-    """The line that would make runs verified, if the API's owner promises what it says; empty where none would."""
-    fixed = Order(by=stream.key, descending=descending, unique=True, immutable=True)
-    for order, words in ((fixed, "unique: true, immutable: true"), (replace(fixed, append_only=True), _GROWING)):
-        if replace(stream, order=order).proof is not ProofMode.CHECKS:
-            way = ", direction: desc" if descending else ""
-            return f"if the API promises it, runs can be verified: order: {{by: {name}, {words}{way}}}"
-    return ""
+def _if_promised(line: str) -> str:
+    return f"if the API promises it, runs can be verified: {line}" if line else ""
 
 
 def _single(values: Sequence[Any]) -> object:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from etl.model.page import PageFacts, PageRequest, Purpose
-from etl.model.stream import BACKWARD_ATTEMPT
+from etl.model.proof import BACKWARD_ATTEMPT
 from etl.model.verdict import Judgement, Verdict
 from etl.verify.checks import CheapChecks
 from etl.verify.order import OrderWatch
@@ -26,6 +26,7 @@ class Bracket:
         self._pass = -1
         self._begin(0)
         self._proved = False
+        self._known = 0
 
     def _begin(self, number: int) -> None:
         self._pass = number
@@ -34,6 +35,7 @@ class Bracket:
         self._closer: PageFacts | None = None
         self._tail_is_empty: bool | None = None
         self._came_down = False
+        self._passed_the_end = False
 
     def saw(self, request: PageRequest, facts: PageFacts) -> None:
         """Pages of a pass, the first page read again inside the bracket, and the closing look at the last one."""
@@ -47,10 +49,13 @@ class Bracket:
                 self._closer = facts
             return
         self._pages += 1
+        if facts.count:
+            self._known = max(self._known, request.ordinal + 1)
         if request.ordinal and request.ordinal + 1 == request.planned:
             self._opener = (request, facts)
-        if request.ordinal and request.ordinal == request.planned:
-            self._tail_is_empty = facts.count == 0
+        if request.ordinal and request.ordinal >= request.planned:
+            self._tail_is_empty = facts.count == 0 and self._tail_is_empty is not False
+            self._passed_the_end = self._accounts_for(request, facts)
             self._checks.saw_total(facts)
             if facts.count == 0:
                 return
@@ -85,7 +90,15 @@ class Bracket:
         """Another pass while there is no proof and the order still stands."""
         if self._proved or self._pages < 2:
             return ()
-        return self._checks.next_pass() if not self._order.broken else self._checks.repairs()
+        if self._order.broken:
+            return self._checks.repairs()
+        return [replace(request, planned=self._known) for request in self._checks.next_pass()]
+
+    @staticmethod
+    def _accounts_for(request: PageRequest, facts: PageFacts) -> bool:
+        """Whether a pass may go backwards from this page: it is empty, or its rows came since the list was counted."""
+        rows_before = request.ordinal * request.stride
+        return facts.count == 0 or (facts.total_rows is not None and facts.total_rows > rows_before)
 
     @property
     def _is_backward(self) -> bool:
@@ -93,7 +106,7 @@ class Bracket:
 
     def _held(self) -> bool:
         if self._is_backward:
-            return self._came_down
+            return self._came_down and self._passed_the_end
         if self._opener is None or self._closer is None:
             return False
         request, before = self._opener

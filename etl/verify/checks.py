@@ -97,6 +97,16 @@ class CheapChecks:
         self._seen.add_total(facts)
 
     @property
+    def may_gain(self) -> bool:
+        """Whether another reading may bring more; not where a bound of the API or the configuration ended this one."""
+        return not (self._capped or self._at_the_cap)
+
+    @property
+    def is_steady(self) -> bool:
+        """Every page of this pass told the same total."""
+        return self._seen.lowest_total == self._seen.highest_total
+
+    @property
     def has_next_pass(self) -> bool:
         """Whether the budget allows another reading of the whole list."""
         return self._pass + 1 < MAX_PASSES

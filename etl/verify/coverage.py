@@ -1,91 +1,122 @@
-"""Coverage: pages that overlap by a row touch when they share it, and touching pages leave no room for a lost row.
+"""Coverage: pages that touch one another from the first row to the last leave no room for a lost row.
 
-In a total order that never changes for a row, a page holds every row between its first and its last key at the instant
-it was read. When the pages, each read whenever it was, form one chain from the first row to the last, every row that
-existed all the time lies inside one of them. That needs no assumption about order of requests, concurrency, inserts or
-deletes. Keys are compared by equality alone: sound for any order of the server.
+It needs an immutable unique order, and no assumption about the order of requests, concurrency, inserts or deletes.
+Pages by offset overlap by one row; between pages by number stand small ones that cross their boundary. Where
+neighbours do not touch, the list moved between them, and the run reads into the gap until they do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Final
 
 from etl.model.page import PageFacts, PageRequest, Purpose
 from etl.model.verdict import Judgement, Verdict
 from etl.verify.checks import CheapChecks
 from etl.verify.order import OrderWatch
+from etl.verify.reach import Reach
+from etl.verify.spans import DIGEST, Span, reached, span_of
 
-_DIGEST = 8
-_TRIES_A_GAP = 8
-"""Each try goes half a page onwards; rows that moved further than that are a list that never rests."""
-
-
-@dataclass(slots=True)
-class _Span:
-    """A page: where it was read, and the keys it holds. `keys` is dropped once both neighbours are known to touch."""
-
-    request: PageRequest
-    first: bytes
-    last: bytes
-    count: int
-    keys: bytes | None
-    touches_before: bool = False
-    touches_after: bool = False
-
-    def holds(self, key: bytes) -> bool:
-        if key in (self.first, self.last):
-            return True
-        return self.keys is not None and any(
-            self.keys[at : at + _DIGEST] == key for at in range(0, len(self.keys), _DIGEST)
-        )
-
-    def touches(self, other: _Span) -> bool:
-        """One of the two holds an end of the other: their intervals share that row."""
-        return self.holds(other.first) or self.holds(other.last) or other.holds(self.first) or other.holds(self.last)
+_TRIES_A_GAP: Final = 8
+_PASSES: Final = 2
+"""Readings of the list: a second one when gaps stay open, and no third."""
+_AT_ONCE: Final = 256
 
 
 class Coverage:
-    """The proof port for offset lists in an immutable unique order."""
+    """The proof port for offset lists, and for numbered lists with a variable size, in an immutable unique order."""
 
-    def __init__(self, checks: CheapChecks, *, first_offset: int) -> None:
+    def __init__(self, checks: CheapChecks, reach: Reach) -> None:
         self._checks = checks
+        self._reach = reach
         self._order = OrderWatch()
-        self._first_offset = first_offset
-        self._spans: dict[int, _Span] = {}
-        self._repairs: list[_Span] = []
-        self._empty_at: set[int] = set()
-        self._stride = 0
+        self._tried = 0
+        self._pass = -1
+        self._settled = False
+        self._begin(0)
+
+    def _begin(self, number: int) -> None:
+        self._pass = number
+        self._pages: dict[int, Span] = {}
+        self._joined: set[int] = set()
+        self._extra: list[Span] = []
+        self._empty: int | None = None
         self._tries: dict[int, int] = {}
-        self._probes = 0
-        self._tail_tries = 0
+        self._newest: dict[int, Span | None] = {}
+        self._shifts: dict[int, int] = {}
+        self._stood: dict[bytes, int] = {}
+        self._length: int | None = None
+        self._tail_tries = self._probes = 0
 
     def saw(self, request: PageRequest, facts: PageFacts) -> None:
-        """Pages of the reading, and those that were asked for to close a gap."""
+        """Pages of the reading, and those that were asked for to join them."""
         self._order.saw(request, facts)
-        assert request.offset is not None
-        if request.purpose is Purpose.PROBE:
-            self._checks.saw_total(facts)
-        elif facts.count or not request.ordinal:
+        self._reach.saw(request, facts)
+        if request.attempt // 2 != self._pass and request.purpose is not Purpose.PROBE:
+            self._begin(request.attempt // 2)
+        is_page = request.purpose is not Purpose.PROBE and not request.size
+        if is_page and (facts.count or not request.ordinal):
             self._checks.saw(request, facts)
         else:
             self._checks.saw_total(facts)
-        if not request.ordinal and request.purpose is not Purpose.PROBE:
-            self._stride = max(facts.count, 1)
-        if not facts.count:
-            self._empty_at.add(request.offset)
-        elif len(facts.key_digests) >= _DIGEST:
-            self._add(request, facts)
+        self._length = facts.total_rows
+        rank = self._reach.rank(request)
+        if not facts.count or self._comes_again(request, facts):
+            self._empty = rank if self._empty is None else max(self._empty, rank)
+            self._newest[request.ordinal] = None
+            return
+        span = span_of(request, facts, rank=rank, asked=request.size or self._reach.stride)
+        if span is not None:
+            self._add(span, is_page=is_page)
+
+    def _add(self, span: Span, *, is_page: bool) -> None:
+        place = span.request.ordinal
+        if is_page:
+            self._pages[place] = span
+            self._join(place)
+            self._join(place + 1)
+            return
+        self._newest[place] = span
+        self._note_shift(place, span)
+        self._extra.append(span)
+        self._join(place)
+
+    def _comes_again(self, request: PageRequest, facts: PageFacts) -> bool:
+        """Past their end some servers answer the first or the last page again: that is an end, and no rows."""
+        if not self._pages or not request.may_be_past_end or request.size or request.ordinal in self._pages:
+            return False
+        keys = facts.key_digests
+        ends = (self._pages[min(self._pages)], self._pages[max(self._pages)])
+        return any((p.count, p.first, p.last) == (facts.count, keys[:DIGEST], keys[-DIGEST:]) for p in ends)
+
+    def _join(self, place: int) -> None:
+        """See whether a page and the one before it touch by now; their inner keys are needed no more when all do."""
+        before, here = self._pages.get(place - 1), self._pages.get(place)
+        if before is None or here is None or place in self._joined:
+            return
+        if before.last == here.first or before.touches(here):
+            self._joined.add(place)
+        else:
+            between = [span for span in self._extra if span.request.ordinal == place]
+            if not any(span.touches(here) for span in reached(before, between)):
+                return
+            self._joined.add(place)
+        named = 2 * self._pass + 1
+        self._extra = [s for s in self._extra if s.request.ordinal != place or s.request.attempt > named]
+        for at, span in ((place - 1, before), (place, here)):
+            if at in self._joined and at + 1 in self._joined:
+                span.keys = None
 
     def probes(self) -> Sequence[PageRequest]:
         """Pages in the gaps, one each, until they close or the budget is spent."""
-        if self._order.broken:
+        if self._lost_ground:
             return self._checks.probes()
-        budget = 2 * len(self._spans) + _TRIES_A_GAP - self._probes
-        open_gaps = [gap for gap in self._gaps() if self._tries.get(gap, 0) < _TRIES_A_GAP]
-        asked = [self._into(gap) for gap in open_gaps[: max(budget, 0)]]
-        if not asked and not self._gaps() and not self._reaches_the_end() and self._tail_tries < _TRIES_A_GAP:
+        budget = 2 * len(self._pages) + _TRIES_A_GAP - self._probes
+        gaps = list(self._gaps())
+        self._stood = self._where_ends_stood() if gaps else {}
+        asked = [self._into(gap) for gap in gaps if self._tries.get(gap, 0) < _TRIES_A_GAP][: max(budget, 0)][:_AT_ONCE]
+        if not asked and not gaps and not self._reaches_the_end() and self._tail_tries < _TRIES_A_GAP:
             asked = self._beyond_last()
         return asked
 
@@ -97,124 +128,108 @@ class Coverage:
     def judge(self, distinct_keys: int | None) -> Judgement:
         """Verified when the pages form one chain from the first row to the last."""
         weak = self._checks.judge(distinct_keys)
+        gaps = len(list(self._gaps()))
+        covered = not gaps and (self._reaches_the_end() or self._is_empty)
+        # Where nothing slipped through and the total stood still, it counts rows that nobody is shown.
+        self._settled = weak.verdict is Verdict.VERIFIED or (covered and self._checks.is_steady)
         if weak.verdict in (Verdict.INCOMPLETE, Verdict.VERIFIED):
             return weak
         if self._order.broken:
             return self._order.downgraded(weak)
-        gaps = len(self._gaps())
-        if not gaps and self._reaches_the_end():
-            return Judgement(
-                verdict=Verdict.VERIFIED, reason="coverage: neighbouring pages share a row, from the first to the last"
-            )
+        if self._reach.is_deaf:
+            return self._reach.downgraded(weak)
+        if covered:
+            self._settled = True
+            return Judgement(verdict=Verdict.VERIFIED, reason=self._reach.proved)
         what = f"{gaps} gaps between pages stayed open" if gaps else "the end of the list was not reached"
         return Judgement(verdict=Verdict.ASSUMED, reason=f"the list moved while it was read: {what}")
 
     def repairs(self) -> Sequence[PageRequest]:
-        """The gaps were the repair; where the order does not hold, the cheap checks have theirs."""
-        return self._checks.repairs() if self._order.broken else ()
+        """The whole list once more where the gaps did not close; where the order does not hold, as the checks do."""
+        if self._lost_ground:
+            return self._checks.repairs()
+        if self._settled or self._pass + 1 >= _PASSES or len(self._pages) < 2 or not self._checks.may_gain:
+            return ()
+        return self._checks.next_pass()
 
-    def _add(self, request: PageRequest, facts: PageFacts) -> None:
-        digests = facts.key_digests
-        span = _Span(request=request, first=digests[:_DIGEST], last=digests[-_DIGEST:], count=facts.count, keys=digests)
-        assert request.offset is not None
-        is_tail = bool(self._spans) and request.offset > max(self._spans)
-        if request.offset in self._spans or (request.purpose is Purpose.PROBE and not is_tail):
-            self._repairs.append(span)
-            return
-        self._spans[request.offset] = span
-        step = max(self._stride - 1, 1)
-        self._link(self._spans.get(request.offset - step), span)
-        self._link(span, self._spans.get(request.offset + step))
+    @property
+    def _lost_ground(self) -> bool:
+        return bool(self._order.broken) or self._reach.is_deaf
 
-    @staticmethod
-    def _link(left: _Span | None, right: _Span | None) -> None:
-        """In a quiet list the last row of a page is the first one of the next; then their keys are needed no more."""
-        if left is None or right is None or left.last != right.first:
-            return
-        left.touches_after = right.touches_before = True
-        for span in (left, right):
-            if span.touches_before and span.touches_after:
-                span.keys = None
-
-    def _gaps(self) -> list[int]:
-        """The offsets of pages that nothing connects with the pages before them."""
-        ordered = [self._spans[offset] for offset in sorted(self._spans)]
-        found = []
-        for left, right in pairwise(ordered):
-            if not left.touches_after and not self._connected(left, right):
-                assert right.request.offset is not None
-                found.append(right.request.offset)
-        return found
-
-    def _connected(self, left: _Span, right: _Span) -> bool:
-        """Whether a chain of touching pages leads from one to the other, over the pages that were read in between."""
-        return left.touches(right) or any(span.touches(right) for span in self._reached_from(left))
-
-    def _reached_from(self, span: _Span) -> list[_Span]:
-        """The pages of repairs that touch a page, directly or over one another."""
-        reached: list[_Span] = []
-        rest, frontier = list(self._repairs), [span]
-        while frontier:
-            here = frontier.pop()
-            near = [other for other in rest if here.touches(other)]
-            rest = [other for other in rest if other not in near]
-            reached += near
-            frontier += near
-        return reached
+    def _gaps(self) -> Iterator[int]:
+        """The places of pages that nothing connects with the page before them."""
+        places = sorted(self._pages)
+        for before, here in pairwise(places):
+            if here in self._joined and here == before + 1:
+                continue
+            left, right = self._pages[before], self._pages[here]
+            if not left.touches(right) and not any(span.touches(right) for span in reached(left, self._extra)):
+                yield here
 
     def _into(self, gap: int) -> PageRequest:
-        """The next page to read into a gap: half a page onwards from where the chain ends on either side of it."""
+        """The next page to read into a gap: onwards from what was found of it, or where its rows stand by now."""
         tries = self._tries[gap] = self._tries.get(gap, 0) + 1
         self._probes += 1
-        half = max(self._stride // 2, 1)
-        behind = self._spans[gap]
-        before = self._spans[max(offset for offset in self._spans if offset < gap)]
-        from_left = [_offset(span) for span in self._reached_from(before)]
-        from_right = [_offset(span) for span in self._reached_from(behind)]
-        if from_left:
-            offset = max(from_left) + half
-        elif from_right:
-            offset = min(from_right) - half
+        behind, before = self._pages[gap], self._pages[max(place for place in self._pages if place < gap)]
+        newest, step = self._newest.get(gap), max(self._reach.stride // 2, 1)
+        if tries > 1 and newest is None:
+            self._shifts[gap] = self._shifts.get(gap, 0) - step * 2**tries  # the list ended before it
+        if newest is not None and newest in reached(before, self._extra):
+            rank = newest.end
+        elif newest is not None and newest in reached(behind, self._extra):
+            rank = newest.rank
+        elif gap in self._shifts:
+            rank = before.end + self._shifts[gap]
         else:
-            offset = gap - half * tries
-        offset = max(offset, self._first_offset)
-        return replace(
-            behind.request,
-            position=f"offset:{offset}",
-            offset=offset,
-            purpose=Purpose.PROBE,
-            attempt=2 * self._probes - 1,
-        )
+            rank = before.end + step * (0, -1, 1, -2, 2, -3, 3, -4)[tries - 1]
+        return self._reach.around(behind.request, self._inside(rank), attempt=self._next_attempt())
+
+    def _inside(self, rank: int) -> int:
+        """The rank, or the end of the list where that was told to lie before it."""
+        return max(rank if self._length is None else min(rank, self._length), 0)
+
+    def _note_shift(self, gap: int, span: Span) -> None:
+        """How far rows have moved since the pages of the reading were answered, by one whose place is known."""
+        if gap not in self._tries:
+            return
+        stood = self._stood
+        found = [span.rank + at - stood[key] for at, key in enumerate(span.each_key()) if key in stood]
+        if found:
+            self._shifts[gap] = found[len(found) // 2]
+
+    def _where_ends_stood(self) -> dict[bytes, int]:
+        stood = {page.first: page.rank for page in self._pages.values()}
+        return stood | {page.last: page.end - 1 for page in self._pages.values()}
 
     def _beyond_last(self) -> list[PageRequest]:
         """What follows the last page, asked for once more: rows came or went there while it was read."""
-        if not self._spans:
+        if not self._pages:
             return []
-        last = self._spans[max(self._spans)]
         self._tail_tries += 1
-        self._probes += 1
-        # A full page is followed with an overlap, so that a row more shows that it touches.
-        offset = _offset(last) + (last.count if last.count < self._stride else max(last.count - 1, 1))
-        return [
-            replace(
-                last.request,
-                position=f"offset:{offset}",
-                offset=offset,
-                purpose=Purpose.PROBE,
-                attempt=2 * self._probes - 1,
-                may_be_past_end=True,
-            )
-        ]
+        last = max(self._tail(), key=lambda span: span.end)
+        if last.is_short and not any(span.rank >= last.end for span in self._extra):
+            return [self._reach.after(last.request, last.end, attempt=self._next_attempt())]
+        newest = self._newest.get(last.request.ordinal)
+        back = 0 if newest is not None else max(self._reach.stride // 2, 1) * (self._tail_tries - 1)
+        rank = self._inside(last.end - back)
+        return [self._reach.around(last.request, rank, attempt=self._next_attempt(), may_be_past_end=True)]
+
+    def _next_attempt(self) -> int:
+        """No two probes share one, so that none of their lines in the ledger stands for another."""
+        self._tried += 1
+        return 2 * (self._pass + _PASSES * self._tried) + 1
+
+    def _tail(self) -> list[Span]:
+        last = self._pages[max(self._pages)]
+        return [last, *reached(last, self._extra)]
+
+    @property
+    def _is_empty(self) -> bool:
+        """The list held nothing at the instant of its first answer."""
+        return not self._pages and self._empty == 0
 
     def _reaches_the_end(self) -> bool:
-        """The last page is short, and what was asked for beyond it came back empty."""
-        if not self._spans or self._first_offset not in self._spans:
+        """A short page closes the list, and what was asked for beyond it came back empty."""
+        if 0 not in self._pages or self._empty is None:
             return False
-        last = max(self._spans)
-        span = self._spans[last]
-        return span.count < self._stride and any(offset >= last + span.count for offset in self._empty_at)
-
-
-def _offset(span: _Span) -> int:
-    assert span.request.offset is not None
-    return span.request.offset
+        return any(span.is_short and self._empty >= span.end for span in self._tail())

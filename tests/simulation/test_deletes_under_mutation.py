@@ -24,7 +24,7 @@ from etl.normalize import digest_of_key
 from etl.runs import Ending, RunStore, StreamRun, Sweep
 
 SCHEMA = TableSchema(version=1, columns=(Column(name="id", type=ColumnType.BIGINT, path=("id",)),), key=("id",))
-SEEDS = range(12)
+SEEDS = range(8)
 
 
 def _worlds() -> ModuleType:
@@ -58,11 +58,11 @@ async def begin(store: RunStore, database: Database, stream) -> StreamRun:
     )
 
 
-@pytest.mark.parametrize("name", ["coverage", "bracket"])
+@pytest.mark.parametrize("name", ["coverage", "probes", "bracket"])
 @pytest.mark.parametrize("mutation", ["deletes", "deletes-and-tail-inserts"])
 async def test_no_living_row_is_ever_marked_by_a_verified_reading(worlds, tmp_path, clock, name, mutation) -> None:
     """And rows that were gone before the reading began are marked by it, however much else moved."""
-    target = {"coverage": worlds.COVERED, "bracket": worlds.BRACKETED}[name]
+    target = worlds.TARGETS[name]
     stream = replace(target, deletes=Deletes(kind=DeletesKind.INFER), fingerprint="f")
     marked = 0
     for seed in SEEDS:

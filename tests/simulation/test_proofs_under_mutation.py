@@ -41,6 +41,7 @@ class World:
     rows: list[int]
     persistent: set[int]
     next_id: int
+    transient: int | None = None
 
     @classmethod
     def of(cls, seed: int, rows: int = 200) -> World:
@@ -64,9 +65,25 @@ class World:
             self.rows.remove(gone)
             self.persistent.discard(gone)
 
+    def wipe(self) -> None:
+        """Nine of ten rows go at once."""
+        for gone in self.rng.sample(self.rows, len(self.rows) * 9 // 10):
+            self.rows.remove(gone)
+            self.persistent.discard(gone)
+
     def blip(self) -> None:
         """A row that comes and goes: totals agree, ranks moved meanwhile."""
         self.rng.choice((self.insert, self.delete))()
+
+    def come_and_go(self) -> None:
+        """The row that came last goes again, before anybody may have seen it."""
+        if self.transient is not None and self.transient in self.rows:
+            self.rows.remove(self.transient)
+            self.transient = None
+            return
+        before = set(self.rows)
+        self.insert()
+        self.transient = next(iter(set(self.rows) - before), None)
 
 
 MUTATIONS: dict[str, Mutate] = {
@@ -76,16 +93,30 @@ MUTATIONS: dict[str, Mutate] = {
     "deletes-and-tail-inserts": lambda world: world.rng.choice((world.append, world.delete))(),
     "inserts-anywhere": World.insert,
     "deletes-and-inserts-anywhere": World.blip,
+    "transient-rows": World.come_and_go,
+    "mass-deletes": lambda world: world.wipe() if world.rng.random() < 0.1 else None,
 }
 
 
 class SimulatedSource:
     """Answers at an instant of its own: concurrent requests are served in any order, with changes in between."""
 
-    def __init__(self, world: World, mutate: Mutate, share: float) -> None:
-        self.world, self.mutate, self.share = world, mutate, share
+    def __init__(
+        self,
+        world: World,
+        mutate: Mutate,
+        share: float,
+        size: int,
+        *,
+        first: int = 0,
+        cap: int = 1000,
+        tells_total: bool = True,
+        other_sizes: str = "gives",
+    ) -> None:
+        self.world, self.mutate, self.share, self.size = world, mutate, share, size
+        self.first, self.cap, self.tells_total, self.other_sizes = first, cap, tells_total, other_sizes
         self.delivered: set[int] = set()
-        self.requests = 0
+        self.requests = self.rows = 0
 
     async def fetch(self, request: PageRequest) -> Page:
         self.requests += 1
@@ -93,13 +124,22 @@ class SimulatedSource:
             await asyncio.sleep(0)
         if self.world.rng.random() < self.share:
             self.mutate(self.world)
-        start = request.offset if request.offset is not None else (request.page or 0) * SIZE
-        rows = self.world.rows[start : start + SIZE]
+        if request.size and self.other_sizes == "refuses":
+            page = page_of(request, [], None, self.requests)
+            return replace(page, facts=replace(page.facts, refused=422))
+        rows = self.rows_of(request)
         self.delivered |= set(rows)
-        return page_of(request, rows, len(self.world.rows), self.requests)
+        self.rows += len(rows)
+        return page_of(request, rows, len(self.world.rows) if self.tells_total else None, self.requests)
+
+    def rows_of(self, request: PageRequest) -> list[int]:
+        asked = request.size if request.size and self.other_sizes == "gives" else self.size
+        size = min(asked, self.cap)
+        start = request.offset if request.offset is not None else ((request.page or 0) - self.first) * size
+        return self.world.rows[start : start + size]
 
 
-def page_of(request: PageRequest, rows: list[int], total: int, seq: int) -> Page:
+def page_of(request: PageRequest, rows: list[int], total: int | None, seq: int) -> Page:
     digests = b"".join(blake2b(str(row).encode(), digest_size=8).digest() for row in rows)
     return Page(
         request=request,
@@ -169,7 +209,7 @@ def stream(kind: PagesKind, order: Order | None) -> Stream:
         source="world",
         name="rows",
         table="world_rows",
-        request=RequestTemplate(path=Template.parse("/rows")),
+        request=RequestTemplate(path=Template.parse("/rows"), params=(("per_page", Template.parse("{size}")),)),
         records=Records(path=Selector(SelectorKind.BODY, "rows")),
         pages=Paging(kind=kind, first=0, size=SIZE, total_rows=Selector(SelectorKind.BODY, "total")),
         key=(("id",),),
@@ -178,12 +218,16 @@ def stream(kind: PagesKind, order: Order | None) -> Stream:
 
 
 COVERED = stream(PagesKind.OFFSET, Order(by=(("id",),), immutable=True, unique=True))
+PROBED = stream(PagesKind.NUMBER, Order(by=(("id",),), immutable=True, unique=True))
 BRACKETED = stream(PagesKind.NUMBER, Order(by=(("id",),), append_only=True))
 UNDECLARED = stream(PagesKind.NUMBER, None)
 
 
-async def read(target: Stream, world: World, mutate: Mutate, share: float) -> tuple[Judgement, SimulatedSource]:
-    source, store = SimulatedSource(world, mutate, share), SimulatedStore()
+async def read(
+    target: Stream, world: World, mutate: Mutate, share: float, **habits: object
+) -> tuple[Judgement, SimulatedSource]:
+    assert target.pages.size is not None
+    source, store = SimulatedSource(world, mutate, share, target.pages.size, **habits), SimulatedStore()
     rooms = Rooms(
         stream=target.id,
         source=source,
@@ -205,52 +249,120 @@ def lost(source: SimulatedSource) -> set[int]:
     return source.world.persistent - source.delivered
 
 
-def simulate(target: Stream, mutate: Mutate, share: float, seed: int) -> tuple[Judgement, SimulatedSource]:
-    return asyncio.run(read(target, World.of(seed), mutate, share))
+def simulate(
+    target: Stream, mutate: Mutate, share: float, seed: int, rows: int = 200, **habits: object
+) -> tuple[Judgement, SimulatedSource]:
+    return asyncio.run(read(target, World.of(seed, rows), mutate, share, **habits))
 
 
+TARGETS = {"coverage": COVERED, "probes": PROBED, "bracket": BRACKETED, "checks": UNDECLARED}
+LIES = {("bracket", "inserts-anywhere"), ("bracket", "deletes-and-inserts-anywhere"), ("bracket", "transient-rows")}
+"""Declaring append-only where rows come in the middle."""
 WORLDS = [
     pytest.param(target, mutation, id=f"{name}-{mutation}")
-    for name, target in (("coverage", COVERED), ("bracket", BRACKETED), ("checks", UNDECLARED))
+    for name, target in TARGETS.items()
     for mutation in MUTATIONS
-    # An append-only order has no inserts in its middle; declaring one there would be a lie.
-    if name != "bracket" or "anywhere" not in mutation
+    if (name, mutation) not in LIES
 ]
+CELLS = {"realistic": (2000, 100, 0.02), "brutal": (400, 20, 0.5)}
+"""Rows, rows a page, changes a request."""
+
+
+def sized(target: Stream, size: int) -> Stream:
+    return replace(target, pages=replace(target.pages, size=size))
 
 
 @pytest.mark.parametrize(("target", "mutation"), WORLDS)
 def test_no_reading_claims_verified_with_a_persistent_row_missing(target: Stream, mutation: str) -> None:
     """Whatever is declared rightly, and whatever changes: no false claim in any seed."""
-    for seed in range(60):
+    for seed in range(15):
         judgement, source = simulate(target, MUTATIONS[mutation], 0.3, seed)
         if judgement.verdict is Verdict.VERIFIED:
             assert not lost(source), (seed, judgement, sorted(lost(source)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("target", "mutation"), WORLDS)
+def test_hundreds_of_readings_make_no_false_claim_and_are_nearly_all_proved(
+    target: Stream, mutation: str, cell: str
+) -> None:
+    """In both cells of the reliability page; what is declared is verified in at least 95 of 100 readings."""
+    rows, size, share = CELLS[cell]
+    verdicts = []
+    for seed in range(400):
+        judgement, source = simulate(sized(target, size), MUTATIONS[mutation], share, seed, rows)
+        verdicts.append(judgement.verdict)
+        if judgement.verdict is Verdict.VERIFIED:
+            assert not lost(source), (seed, judgement, sorted(lost(source)))
+    assert target is UNDECLARED or verdicts.count(Verdict.VERIFIED) >= 380
 
 
 @pytest.mark.parametrize(
     ("target", "mutation"),
     [
         pytest.param(COVERED, "deletes-and-inserts-anywhere", id="coverage"),
+        pytest.param(PROBED, "deletes-and-inserts-anywhere", id="probes"),
         pytest.param(BRACKETED, "deletes-and-tail-inserts", id="bracket"),
     ],
 )
 def test_a_declared_order_reaches_verified_in_nearly_every_run(target: Stream, mutation: str) -> None:
     """Under realistic churn (a change in every fifty requests) at least 95 of 100 readings are proved."""
-    verdicts = [simulate(target, MUTATIONS[mutation], 0.02, seed)[0].verdict for seed in range(100)]
+    verdicts = [simulate(target, MUTATIONS[mutation], 0.02, seed)[0].verdict for seed in range(40)]
 
-    assert verdicts.count(Verdict.VERIFIED) >= 95
+    assert verdicts.count(Verdict.VERIFIED) >= 38
 
 
 @pytest.mark.parametrize(
-    ("target", "most"),
-    [pytest.param(COVERED, 23 + 1, id="coverage"), pytest.param(BRACKETED, 20 + 3, id="bracket")],
+    ("target", "size", "rows", "requests"),
+    [
+        pytest.param(COVERED, 50, 4_990, 103, id="coverage"),
+        pytest.param(COVERED, 50, 5_000, 104, id="coverage-full-last-page"),
+        pytest.param(PROBED, 50, 4_990, 200, id="probes"),
+        pytest.param(PROBED, 50, 5_000, 201, id="probes-full-last-page"),
+        pytest.param(BRACKETED, 50, 4_990, 102, id="bracket"),
+        pytest.param(BRACKETED, 50, 5_000, 103, id="bracket-full-last-page"),
+        pytest.param(UNDECLARED, 50, 4_990, 102, id="checks"),
+    ],
 )
-def test_a_proof_of_a_quiet_list_costs_a_handful_of_requests(target: Stream, most: int) -> None:
-    """200 rows by tens: 20 plain requests; L / (L - 1) of them and the tail, or two looks and the first page again."""
-    judgement, source = simulate(target, MUTATIONS["quiet"], 0.0, 1)
+def test_what_a_proof_of_a_quiet_list_costs(target: Stream, size: int, rows: int, requests: int) -> None:
+    """100 pages of 50 rows: 100 plain requests, and a handful more; small pages double them."""
+    judgement, source = simulate(sized(target, size), MUTATIONS["quiet"], 0.0, 1, rows)
 
-    assert judgement.verdict is Verdict.VERIFIED
-    assert source.requests <= most
+    assert judgement.verdict is (Verdict.CONSISTENT if target is UNDECLARED else Verdict.VERIFIED)
+    assert source.requests == requests
+
+
+def test_boundary_probes_are_small() -> None:
+    """A tenth of a page and a little more, so that twice the requests are far from twice the rows."""
+    _, source = simulate(sized(PROBED, 50), MUTATIONS["quiet"], 0.0, 1, 4_990)
+
+    assert source.rows < 4_990 * 1.2
+
+
+@pytest.mark.parametrize("mutation", ["quiet", "deletes-and-inserts-anywhere"])
+@pytest.mark.parametrize("habit", [{"cap": 40}, {"first": 1}, {"tells_total": False}])
+def test_probes_hold_where_the_size_is_capped_pages_count_from_one_or_nothing_tells_a_total(
+    habit: dict[str, int], mutation: str
+) -> None:
+    """Touching pages are compared by their rows; where the numbers lead only decides what it costs."""
+    target = sized(PROBED, 100 if "cap" in habit else 10)
+    target = replace(target, pages=replace(target.pages, first=habit.get("first", 0)))
+    for seed in range(10):
+        judgement, source = simulate(target, MUTATIONS[mutation], 0.1, seed, 390, **habit)
+        assert judgement.verdict is Verdict.VERIFIED, (seed, judgement)
+        assert not lost(source), seed
+
+
+@pytest.mark.parametrize("habit", ["ignores", "refuses"])
+def test_an_api_that_gives_one_size_only_is_read_without_probes_and_says_so(habit: str) -> None:
+    """Asked once, before all others: 20 full pages, an empty one, two small ones in vain, and two cheap checks."""
+    judgement, source = simulate(PROBED, MUTATIONS["quiet"], 0.0, 1, other_sizes=habit)
+
+    assert judgement.verdict is Verdict.CONSISTENT
+    assert "no pages of another size" in judgement.reason
+    assert source.requests == 25
+    assert not lost(source)
 
 
 def test_the_cheap_checks_lose_rows_where_a_proof_does_not_and_never_call_it_verified() -> None:
@@ -273,7 +385,7 @@ def test_a_broken_order_takes_the_proof_away_and_says_so() -> None:
         world, store = World.of(1), SimulatedStore()
         rooms = Rooms(
             stream="world.rows",
-            source=Unsorted(world, MUTATIONS["quiet"], 0.0),
+            source=Unsorted(world, MUTATIONS["quiet"], 0.0, SIZE),
             pages=strategy(COVERED),
             limiter=store,
             writer=store,

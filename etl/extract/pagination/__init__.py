@@ -9,8 +9,10 @@ from etl.extract.pagination.chain import CursorPages, LinkPages
 from etl.extract.pagination.guards import Guarded, Strategy
 from etl.extract.pagination.numbered import NumberedPages
 from etl.extract.pagination.overlapping import OverlappingPages
+from etl.extract.pagination.probed import ProbedPages
 from etl.extract.pagination.single import SinglePage
-from etl.model.stream import PagesKind, ProofMode, Stream
+from etl.model.proof import ProofMode, proof_of
+from etl.model.stream import PagesKind, Stream
 from etl.ports import Pages
 
 __all__ = ["strategy"]
@@ -39,10 +41,12 @@ def _bare(stream: Stream) -> Strategy:
 
 def _numbered(stream: Stream) -> Strategy:
     """Pages are asked for in the way that the proof of the stream needs."""
-    match stream.proof:
+    match proof_of(stream):
         case ProofMode.COVERAGE:
             return OverlappingPages(stream.pages)
         case ProofMode.BRACKET:
             return BracketedPages(stream.id, stream.pages)
+        case ProofMode.PROBES:
+            return ProbedPages(stream.id, stream.pages)
         case _:
             return NumberedPages(stream.id, stream.pages)

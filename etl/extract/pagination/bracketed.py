@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from etl.extract.pagination.numbered import NumberedPages
 from etl.model.page import PageFacts, PageRequest, Purpose
-from etl.model.stream import BACKWARD_ATTEMPT, Paging
+from etl.model.proof import BACKWARD_ATTEMPT
+from etl.model.stream import Paging
 from etl.model.window import Window
 
 
@@ -30,15 +31,19 @@ class BracketedPages:
         """First page, last page, then everything; or page by page towards the first in a backward pass."""
         backward = request.attempt >= BACKWARD_ATTEMPT
         if request.ordinal == 0:
-            planned = self._pages.planned(facts, facts.count)
-            if planned is None or planned < 2:
+            told = self._pages.planned(facts, facts.count)
+            if told is None or max(told, request.planned) < 2:
                 return self._pages.following(request, facts)
+            planned = max(told, request.planned)
             last = planned if backward else planned - 1
             return (self._page(request, last, facts.count, planned),)
         if backward:
             return self._downwards(request)
-        if request.ordinal + 1 == request.planned and request.purpose is not Purpose.PROBE:
+        if request.ordinal + 1 == request.planned:
             return self._inside(request, facts)
+        if request.ordinal >= request.planned and facts.count >= request.stride:
+            # A total that tells too little: no proof in this pass, and no reason to leave rows behind.
+            return (self._page(request, request.ordinal + 1, request.stride, request.planned),)
         return ()
 
     def _inside(self, opener: PageRequest, facts: PageFacts) -> Iterator[PageRequest]:

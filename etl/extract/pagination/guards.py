@@ -58,7 +58,8 @@ class Guarded:
             return self._step(request, facts, tuple(named))
         told = facts.total_rows is not None or facts.total_pages is not None
         is_promised = request.ordinal + 1 < request.planned or (request.ordinal == 0 and told)
-        if not is_promised and self._repeats(request, facts):
+        # A page of another size may look like any other one, where the API gives one size to all.
+        if not is_promised and not request.size and self._repeats(request, facts):
             return ()
         return (page for page in named if page.ordinal < self._stream.pages.max_pages)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from etl.model.proof import ProofMode, proof_of
 from etl.model.selector import Selector, SelectorKind
-from etl.model.stream import Order, PagesKind, Paging, ProofMode, Records, RequestTemplate, Stream
+from etl.model.stream import Order, PagesKind, Paging, Records, RequestTemplate, Stream
 from etl.model.template import Template
 
 
@@ -28,7 +29,7 @@ def chain(records: str, cursor: str) -> Stream:
 )
 def test_a_cursor_that_is_the_ordered_field_of_the_last_row_is_a_keyset(records: str, cursor: str) -> None:
     """A bare array may be written as nothing or as `@`; with `@` it was taken for an opaque token."""
-    assert chain(records, cursor).proof is ProofMode.KEYSET
+    assert proof_of(chain(records, cursor)) is ProofMode.KEYSET
 
 
 @pytest.mark.parametrize(
@@ -36,4 +37,4 @@ def test_a_cursor_that_is_the_ordered_field_of_the_last_row_is_a_keyset(records:
 )
 def test_any_other_cursor_is_opaque(records: str, cursor: str) -> None:
     """It may hide an offset."""
-    assert chain(records, cursor).proof is ProofMode.CHECKS
+    assert proof_of(chain(records, cursor)) is ProofMode.CHECKS

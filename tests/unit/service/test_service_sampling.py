@@ -175,28 +175,38 @@ def test_a_row_that_two_pages_bring_does_not_make_a_key_ambiguous() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pages", "words"),
+    ("pages", "keys", "words"),
     [
-        pytest.param(Paging(kind=PagesKind.OFFSET, first=0), "unique: true, immutable: true", id="offset"),
+        pytest.param(
+            Paging(kind=PagesKind.OFFSET, first=0),
+            (9, 7, 6, 2),
+            "{by: id, unique: true, immutable: true, direction: desc}",
+            id="offset",
+        ),
         pytest.param(
             Paging(kind=PagesKind.NUMBER, first=0, total_rows=Selector.parse("total")),
-            "unique: true, immutable: true, append_only: true",
+            (2, 6, 7, 9),
+            "{by: id, append_only: true}",
             id="numbered with a total",
         ),
     ],
 )
-def test_an_order_that_was_seen_is_told_with_the_line_that_would_prove_the_list(pages: Paging, words: str) -> None:
+def test_an_order_that_was_seen_is_told_with_the_line_that_would_prove_the_list(
+    pages: Paging, keys: tuple[int, ...], words: str
+) -> None:
     """Only the API's owner can promise it; which promise is enough depends on the paging."""
-    found = order_finding(replace(STREAM, pages=pages), taken(page(0, [9, 7]), page(1, [6, 2])))
+    found = order_finding(replace(STREAM, pages=pages), taken(page(0, keys[:2]), page(1, keys[2:])))
 
-    assert found.text == "no order declared, id descending seen: a run can be consistent at best"
-    told = f"order: {{by: id, {words}, direction: desc}}"
-    assert found.hint == f"if the API promises it, runs can be verified: {told}"
+    way = "ascending" if keys[0] < keys[1] else "descending"
+    assert found.text == f"no order declared, id {way} seen: a run can be consistent at best"
+    assert found.hint == f"if the API promises it, runs can be verified: order: {words}"
 
 
 def test_no_line_is_offered_that_would_change_nothing() -> None:
-    """A numbered list that tells no total cannot be proved by any promise."""
+    """A numbered list in one size that tells no total cannot be proved by any promise; nor one that is newest first."""
     assert order_finding(STREAM, taken(page(0, [1, 2]), page(1, [3, 4]))).hint == ""
+    told = replace(STREAM, pages=replace(STREAM.pages, total_rows=Selector.parse("total")))
+    assert order_finding(told, taken(page(0, [4, 3]), page(1, [2, 1]))).hint == ""
 
 
 def test_a_declared_order_that_does_not_hold_is_a_problem() -> None:

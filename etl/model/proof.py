@@ -1,0 +1,92 @@
+"""How a reading of a stream can be proved complete: what its declarations allow, and which would allow more.
+
+Pagination and verification both follow the mode: the one asks for the pages that the other needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import StrEnum
+from typing import Final
+
+from etl.model.stream import Order, PagesKind, Stream
+
+BACKWARD_ATTEMPT: Final = 4
+"""The third pass of a bracketed list (attempts count two a pass) is read backwards, one page at a time."""
+
+NUMBERED: Final = frozenset({PagesKind.NUMBER, PagesKind.OFFSET})
+_PROMISES: Final = (
+    (Order(by=(), unique=True, immutable=True), "unique: true, immutable: true"),
+    (Order(by=(), append_only=True), "append_only: true"),
+)
+
+
+class ProofMode(StrEnum):
+    """Which proof a reading aims at."""
+
+    CHECKS = "checks"
+    """No proof: the cheap checks."""
+    KEYSET = "keyset"
+    """Each page begins where the one before ended, by the value of its last row."""
+    COVERAGE = "coverage"
+    """Offsets that overlap by one row: neighbours touch when they share it."""
+    PROBES = "boundary probes"
+    """Numbered pages, and small ones of another size across each boundary between them."""
+    BRACKET = "bracket"
+    """The last page's first row is the same before and after all others: nothing before it moved."""
+
+
+def proof_of(stream: Stream) -> ProofMode:
+    """The strongest proof that the declarations allow.
+
+    A filtered list is append-only only when it is filtered by what it is sorted by: any other row enters it in the
+    middle when it changes.
+    """
+    order, pages = stream.order, stream.pages
+    if order is None or not stream.key:
+        return ProofMode.CHECKS
+    fixed = order.immutable and order.unique
+    if pages.kind is PagesKind.OFFSET and fixed:
+        return ProofMode.COVERAGE
+    if fixed and is_visible_keyset(stream, order):
+        return ProofMode.KEYSET
+    told = pages.total_rows is not None or pages.total_pages is not None
+    filtered = (stream.incremental is not None or stream.feed is not None) and stream.asks_for_start
+    by_cursor = stream.incremental is not None and order.by[:1] == (stream.incremental.field,)
+    if pages.kind in NUMBERED and told and order.append_only and (not filtered or by_cursor):
+        return ProofMode.BRACKET
+    if pages.kind is PagesKind.NUMBER and fixed and has_variable_size(stream):
+        return ProofMode.PROBES
+    return ProofMode.CHECKS
+
+
+def has_variable_size(stream: Stream) -> bool:
+    """Whether a request can ask for another number of rows than the declared one."""
+    return stream.pages.size is not None and "size" in stream.request.names()
+
+
+def is_visible_keyset(stream: Stream, order: Order) -> bool:
+    """The next cursor is `RECORDS[-1].FIELD`, and FIELD alone is the declared order."""
+    chosen = stream.pages.next
+    if stream.pages.kind is not PagesKind.CURSOR or chosen is None or len(order.by) != 1:
+        return False
+    last_row = f"{stream.records.path.path.removeprefix('@')}[-1]"
+    return chosen.path.removeprefix("@") == f"{last_row}.{'.'.join(order.by[0])}"
+
+
+def promise(stream: Stream, *, descending: bool = False, binary: bool = False) -> str:
+    """The `order:` line over the stream's key that would let a reading be proved; empty where none would.
+
+    It is a promise of the API's owner, so it is only ever proposed. The weakest sufficient one comes first.
+    """
+    if len(stream.key) != 1:
+        return ""
+    for order, words in _PROMISES:
+        if descending and order.append_only:
+            continue  # newest first: rows come at its beginning
+        if proof_of(replace(stream, order=replace(order, by=stream.key, descending=descending))) is ProofMode.CHECKS:
+            continue
+        way = ", direction: desc" if descending else ""
+        text = ", collation: binary" if binary else ""
+        return f"order: {{by: {'.'.join(stream.key[0])}, {words}{way}{text}}}"
+    return ""

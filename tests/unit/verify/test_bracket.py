@@ -1,0 +1,92 @@
+"""Bracket: what the last page may show, and totals that lie."""
+
+from __future__ import annotations
+
+import pytest
+
+from etl.extract.pagination import strategy
+from etl.model.page import PageFacts, PageRequest
+from etl.model.selector import Selector, SelectorKind
+from etl.model.stream import Order, PagesKind, Paging, Records, RequestTemplate, Stream
+from etl.model.template import Template
+from etl.model.verdict import Judgement, Verdict
+from etl.model.window import Window
+from etl.verify import prove
+
+STREAM = Stream(
+    source="shop",
+    name="items",
+    table="shop_items",
+    request=RequestTemplate(path=Template.parse("/items"), params=(("page", Template.parse("{page}")),)),
+    records=Records(path=Selector(SelectorKind.BODY, "items")),
+    pages=Paging(kind=PagesKind.NUMBER, first=0, size=10, total_rows=Selector(SelectorKind.BODY, "total")),
+    key=(("id",),),
+    order=Order(by=(("id",),), append_only=True),
+)
+
+
+def read(rows: int, total: int) -> tuple[Judgement, set[int], list[str]]:
+    """A quiet list that holds `rows` and tells `total`, read until nothing is asked for any more."""
+    pages, proof, keys, asked = strategy(STREAM), prove(STREAM), set[int](), []
+
+    def answer(request: PageRequest) -> PageFacts:
+        assert request.page is not None
+        found = list(range(request.page * 10, min(request.page * 10 + 10, rows)))
+        keys.update(found)
+        asked.append(request.position)
+        digests = b"".join(key.to_bytes(8, "big") for key in found)
+        first = str(found[0]) if found else None
+        return PageFacts(
+            count=len(found), first_key=first, key_digests=digests, digest=digests[:8] or b"-", total_rows=total
+        )
+
+    open_requests = [pages.first(Window())]
+    while open_requests:
+        while open_requests:
+            request = open_requests.pop(0)
+            facts = answer(request)
+            proof.saw(request, facts)
+            if request.purpose != "probe":
+                named = list(pages.following(request, facts))
+                open_requests += [
+                    page if page.attempt or not request.attempt else _in_pass(page, request) for page in named
+                ]
+            assert len(asked) < 200, "endless"
+        open_requests = list(proof.probes())
+        if not open_requests:
+            judgement = proof.judge(len(keys))
+            open_requests = list(proof.repairs())
+    return judgement, keys, asked
+
+
+def _in_pass(page: PageRequest, like: PageRequest) -> PageRequest:
+    from dataclasses import replace
+
+    return replace(page, attempt=like.attempt, purpose=like.purpose)
+
+
+@pytest.mark.parametrize("rows", [11, 15, 20, 57, 60])
+def test_a_quiet_list_is_verified_with_three_requests_more_at_most(rows: int) -> None:
+    """The first page again, the last page again, and what is beyond a full last page."""
+    judgement, keys, asked = read(rows, rows)
+
+    assert judgement.verdict is Verdict.VERIFIED
+    assert keys == set(range(rows))
+    assert len(asked) <= -(-rows // 10) + 3
+
+
+@pytest.mark.parametrize("total", [20, 25, 30])
+def test_a_total_that_tells_too_little_leaves_no_row_behind_and_proves_nothing_by_itself(total: int) -> None:
+    """57 rows where 20 are told: the pass backwards once began in their middle, and called that verified."""
+    judgement, keys, _ = read(57, total)
+
+    assert keys == set(range(57)), sorted(set(range(57)) - keys)
+    assert judgement.verdict is not Verdict.INCOMPLETE
+
+
+def test_a_total_that_tells_too_much_is_incomplete() -> None:
+    """Rows that are counted and not shown are known to be missing."""
+    judgement, keys, _ = read(25, 60)
+
+    assert (judgement.verdict, judgement.reason) == (Verdict.INCOMPLETE, "25 of 60 rows")
+    assert keys == set(range(25))
