@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test chaos proofs check fix bench docs clean
+.PHONY: help demo test chaos proofs check fix bench docs migrations clean
 
 help:           ## list the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -32,6 +32,9 @@ docs: $(VENV)/.dev   ## write the JSON Schema of the configuration, and hold the
 proofs: $(VENV)/.dev ## read lists that change while they are read, hundreds of seeds for each proof: a quarter of an hour
 	@$(BIN)/python -m pytest -n 2 -m slow tests/simulation/test_proofs_under_mutation.py
 
+migrations: $(VENV)/.dev ## after a new revision: record what an empty database gets
+	@WRITE_FRESH=1 $(BIN)/python -m pytest -q tests/migrations/test_fresh.py
+
 fix: $(VENV)/.dev    ## format, and repair what the linter can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -45,11 +48,13 @@ $(VENV)/bin/python:
 $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing into $(VENV) ..."
 	@$(PIP) install -c constraints.txt -e .
+	@$(BIN)/python -m compileall -q etl
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing into $(VENV), with what the tests need ..."
 	@$(PIP) install -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m compileall -q etl
 	@touch $@ $(VENV)/.run
 
 clean:          ## remove the environment and every generated file

@@ -1,7 +1,7 @@
 """Brings the state tables to the revision this program was made for.
 
-Alembic takes half a second to import, so it is imported only when the stored revision differs from `HEAD`; a test
-holds `HEAD` equal to the newest script.
+Alembic takes half a second to import, so it is imported only when a database that has state tables is not at `HEAD`;
+a test holds `HEAD` equal to the newest script.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from etl.db.fresh import recorded, replay
 from etl.errors import DatabaseRefused
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ async def migrate(database: Database) -> bool:
         if stored == HEAD:
             return False
         _refuse_newer(database.label, stored)
-        await connection.run_sync(_upgrade)
+        statements = recorded(scripts(), database.dialect, HEAD) if stored is None else []
+        await connection.run_sync(lambda sync: replay(sync, statements) if statements else upgrade(sync))
         return True
 
 
@@ -81,7 +83,8 @@ def _refuse_newer(label: str, stored: str | None) -> None:
         )
 
 
-def _upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection) -> None:
+    """Run the revisions that are missing, by Alembic."""
     from alembic import command
 
     config = alembic_config()
