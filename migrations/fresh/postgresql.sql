@@ -1,4 +1,4 @@
--- 0002
+-- 0003
 -- next
 CREATE TABLE etl_alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
@@ -345,3 +345,7 @@ CREATE TABLE _etl_missing (
 )
 -- next
 UPDATE etl_alembic_version SET version_num='0002' WHERE etl_alembic_version.version_num = '0001'
+-- next
+ALTER TABLE _etl_pages ADD COLUMN token TEXT
+-- next
+UPDATE etl_alembic_version SET version_num='0003' WHERE etl_alembic_version.version_num = '0002'
