@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test chaos proofs check fix bench docs migrations clean
+.PHONY: help demo test chaos hostile proofs check fix bench docs migrations clean
 
 help:           ## list the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -17,6 +17,9 @@ test: $(VENV)/.dev   ## run every test, on SQLite and on PostgreSQL
 
 chaos: $(VENV)/.dev  ## kill and break it at every storage call and at random moments: an hour or more; CHAOS_SEED, CHAOS_KILLS
 	@$(BIN)/python -m pytest -n 2 -m slow tests/chaos
+
+hostile: $(VENV)/.dev  ## feed it thousands of damaged pages, and every lie of a clock on both databases: FUZZ_SEED, FUZZ_BATCHES
+	@$(BIN)/python -m pytest -n 2 -m slow tests/acceptance/hostile
 
 check: $(VENV)/.dev  ## lint, types, and the import contract
 	@$(BIN)/ruff check .

@@ -21,6 +21,7 @@ from etl.model.clock import SystemClock
 from etl.model.events import Event
 from etl.model.instants import Cursor, CursorKind, to_micros
 from etl.model.page import Response
+from etl.model.run import RunKind
 from etl.model.schema import SchemaChange, TableSchema
 from etl.model.source import Source
 from etl.model.stream import Stream
@@ -196,6 +197,7 @@ class _Plugs:
             run_id=run.run_id,
             table=table,
             upper_bound=lambda: bound.value,
+            replaces=run.kind is RunKind.FULL or (run.kind is RunKind.SYNC and run.watermark is None),
         )
         numbers = itertools.count(1)
         return Rooms(

@@ -47,7 +47,12 @@ def batch_keys(pages: Sequence[Page], width: int) -> list[list[Key]]:
 
 def sequence(ordinal: int, page: Page) -> int:
     """The `_etl_seq` of a page's rows: later runs above earlier ones, then the order in which requests were started."""
-    return ordinal << 32 | page.response.seq
+    return first_seq(ordinal) | page.response.seq
+
+
+def first_seq(ordinal: int) -> int:
+    """The smallest `_etl_seq` of a run."""
+    return ordinal << 32
 
 
 def is_newer(new: Version, old: Version, upper: Cursor | None) -> bool:
@@ -86,10 +91,12 @@ def merge(
     upper: Cursor | None,
     with_cursor: bool,
     mark: Mark | None = None,
+    floor: int = 0,
 ) -> Merge:
     """Compare a batch with what is stored. `keys` are those of `batch_keys`; a key that comes twice is sent once.
 
     `mark` is None where the table does not mark deletions. Rows that come back are sent even when nothing else changed.
+    Stored rows with a seq below `floor` are replaced whatever their cursor.
     """
     winners = _winners(pages, keys, ordinal, upper)
     known_only = mark is not None and mark.known_only
@@ -113,7 +120,7 @@ def merge(
             if old is None:
                 inserted[counted] += 1
             elif (old[0] == block.hashes[index] and bool(old[3]) is (index in block.gone)) or not _replaces(
-                (None, block.cursors[index] if with_cursor else None, seq, False), old, upper, mark
+                (None, block.cursors[index] if with_cursor else None, seq, False), old, upper, mark, floor
             ):
                 continue
             else:
@@ -122,7 +129,9 @@ def merge(
     return Merge(rows=rows, lines=[_line(*each) for each in zip(pages, inserted, updated, strict=True)])
 
 
-def _replaces(new: Version, old: Version, upper: Cursor | None, mark: Mark | None) -> bool:
+def _replaces(new: Version, old: Version, upper: Cursor | None, mark: Mark | None, floor: int) -> bool:
+    if old[2] < floor:
+        return True
     if mark is not None and mark.inferred and old[3]:
         return new[2] >= old[2]
     return is_newer(new, old, upper)

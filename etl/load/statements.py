@@ -21,6 +21,7 @@ class Shape:
     """A table as the loader sees it.
 
     `cursor` is None without `incremental`; `marked` and `inferred` say whether deletions are marked, and how known.
+    Rows with a seq below `floor` are older than this reading, whatever their cursor says.
     """
 
     dialect: Dialect
@@ -29,6 +30,7 @@ class Shape:
     cursor: CursorKind | None
     marked: bool = False
     inferred: bool = False
+    floor: int = 0
 
     @property
     def sent(self) -> tuple[str, ...]:
@@ -78,20 +80,22 @@ class Shape:
         return f"{quote(name)} = {new}"
 
     def guard(self, upper: str) -> str:
-        """The newer cursor wins; by seq go ties, rows without cursor, and versions dated beyond U."""
+        """The newer cursor wins; by seq go ties, rows without cursor, those below the floor or dated beyond U."""
         table = quote(self.table)
         by_seq = f"excluded.{SEQ} >= {table}.{SEQ}"
         if self.cursor is None:
             return by_seq
         new, old = f"excluded.{CURSOR}", f"{table}.{CURSOR}"
-        came_back = f"{table}.{DELETED_AT} IS NOT NULL OR " if self.inferred else ""
+        at_once = f"{table}.{DELETED_AT} IS NOT NULL OR " if self.inferred else ""
+        if self.floor:
+            at_once += f"{table}.{SEQ} < {self.floor} OR "
         return (
-            f"CASE WHEN {came_back}{old} IS NULL OR {new} IS NULL OR {old} = {new} "
+            f"CASE WHEN {at_once}{old} IS NULL OR {new} IS NULL OR {old} = {new} "
             f"OR {old} > {upper} OR {new} > {upper} THEN {by_seq} ELSE {new} > {old} END"
         )
 
 
-def shape_of(stream: Stream, schema: TableSchema, dialect: Dialect) -> Shape:
+def shape_of(stream: Stream, schema: TableSchema, dialect: Dialect, *, floor: int = 0) -> Shape:
     """The shape of a stream's table under a version of its schema."""
     cursor = stream.incremental.format.kind if stream.incremental else None
     return Shape(
@@ -101,6 +105,7 @@ def shape_of(stream: Stream, schema: TableSchema, dialect: Dialect) -> Shape:
         cursor=cursor,
         marked=stream.deletes.marked,
         inferred=stream.deletes.kind is DeletesKind.INFER,
+        floor=floor,
     )
 
 

@@ -19,7 +19,7 @@ from etl.db.types import fixed_width
 from etl.errors import DatabaseRefused
 from etl.load import postgresql, sqlite
 from etl.load.batch import BYTES, Buffer
-from etl.load.merge import Mark, Merge, append, batch_keys, merge
+from etl.load.merge import Mark, Merge, append, batch_keys, first_seq, merge
 from etl.load.statements import Shape, shape_of
 from etl.model.events import BatchCommitted, SchemaChanged
 from etl.model.instants import Cursor
@@ -46,7 +46,8 @@ class TableWriter:
 
     `table` is the schema as stored, None when the table does not exist yet. `ordinal` and `run_id` name the run;
     `upper_bound` tells U, the instant of the run's first response, once it is known. `bound` is the buffer's size in
-    bytes.
+    bytes. `replaces` says that whatever an earlier run stored is older than what this one reads: a whole reading brings
+    rows as they are, even when their cursors went back at the source.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class TableWriter:
         table: TableSchema | None,
         upper_bound: Callable[[], Cursor | None],
         bound: int = BYTES,
+        replaces: bool = False,
     ) -> None:
         self._database = database
         self._stream = stream
@@ -71,6 +73,7 @@ class TableWriter:
         self._clock = clock
         self._listener = listener
         self._ordinal = ordinal
+        self._floor = first_seq(ordinal) if replaces else 0
         self._run_id = run_id
         self._table = table
         self._upper_bound = upper_bound
@@ -176,7 +179,7 @@ class TableWriter:
     async def _store(self, connection: AsyncConnection, pages: Sequence[Page]) -> Merge:
         if self._table is None:
             return Merge(rows=[], lines=[Line(page=page) for page in pages])
-        shape = shape_of(self._stream, self._table, self._database.dialect)
+        shape = shape_of(self._stream, self._table, self._database.dialect, floor=self._floor)
         upper = self._upper_bound() if shape.cursor is not None else None
         merged = await self._merged(connection, shape, pages, upper)
         if merged.rows:
@@ -200,7 +203,16 @@ class TableWriter:
         keys = batch_keys(pages, len(shape.schema.key))
         wanted = list(set().union(*keys))
         stored = await self._dialect.prefetch(connection, shape, wanted) if wanted else {}
-        return merge(pages, keys, stored, ordinal=self._ordinal, upper=upper, with_cursor=with_cursor, mark=mark)
+        return merge(
+            pages,
+            keys,
+            stored,
+            ordinal=self._ordinal,
+            upper=upper,
+            with_cursor=with_cursor,
+            mark=mark,
+            floor=self._floor,
+        )
 
 
 def _counts(lines: Sequence[Line]) -> Counts:
