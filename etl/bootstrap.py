@@ -197,7 +197,7 @@ class _Plugs:
             run_id=run.run_id,
             table=table,
             upper_bound=lambda: bound.value,
-            replaces=run.kind is RunKind.FULL or (run.kind is RunKind.SYNC and run.watermark is None),
+            replaces=run.kind is RunKind.FULL or (run.kind is RunKind.SYNC and not run.watermarks),
         )
         numbers = itertools.count(1)
         return Rooms(

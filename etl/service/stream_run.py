@@ -20,6 +20,7 @@ from etl.runs import Ending, Interval, StreamLease, StreamRun, WatermarkStep
 from etl.service.app import App, OpenedSource
 from etl.service.deletes import Decision, decide
 from etl.service.feeds import feed_steps, untold
+from etl.service.freshness import judged_by_age
 from etl.service.members import MemberPlan, parent_of, windows_of
 from etl.service.outcome import Outcome, conclude, failed
 from etl.service.planning import Plan, plan_slice, plan_sync
@@ -152,6 +153,8 @@ class _Attempt:
                 reading, counts, self.stream.expect, strict=self.job.strict, parent=parent_of(self.app, self.stream)
             )
             outcome = untold(self.stream.feed, reading, outcome)
+            if self.job.bounds is None:  # a past range has no newest row
+                outcome = judged_by_age(self.stream, self.record, reading, outcome, upper_bound)
             decision = await self._decide(reading, outcome, counts)
             outcome = decision.outcome
             ending = Ending(

@@ -73,7 +73,7 @@ REFUSED = {
     "missing_last_chunk": (
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n36\r\n" + GOOD + b"\r\n", "",
     ),
-    "long_header": (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 70_000 + b"\r\nContent-Length: 2\r\n\r\n[]", "not HTTP"),
+    "long_header": (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 700_000 + b"\r\nContent-Length: 2\r\n\r\n[]", "HTTP"),
     "many_headers": (
         b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200_000 + b"Content-Length: 2\r\n\r\n[]", "",
     ),
