@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -38,6 +38,7 @@ from etl.extract.transport import open_transport
 from etl.model.events import RequestRetried, Warned
 from etl.model.page import FailedTry, Page, PageRequest, Response
 from etl.model.secret import Redactor
+from etl.model.selector import SelectorKind
 from etl.model.source import Source
 from etl.model.spelled import SpelledRequest
 from etl.model.stream import PagesKind, Stream
@@ -82,6 +83,8 @@ class StreamClient:
         self._next_seq = next_seq
         self._builder = RequestBuilder(wiring.source, stream, wiring.origins, wiring.clock)
         self._timeout_s = wiring.source.limits.timeout.total_seconds()
+        totals = (stream.pages.total_rows, stream.pages.total_pages)
+        self._asks_head = any(total is not None and total.kind is SelectorKind.HEAD for total in totals)
 
     def spelled(self, request: PageRequest) -> SpelledRequest:
         """The request as it would be sent, every credential masked; raises as `fetch` does before it sends."""
@@ -118,6 +121,8 @@ class StreamClient:
                     tries.begin()
                     token = await self._token(tries)
                     response = await self._send(outgoing, token)
+                    if self._asks_head and request.ordinal == 0:
+                        response = replace(response, head=await self._head(outgoing, token))
                 return self._decoder.decode(request, response)
             except AuthRefused as refused:
                 if token is None or refused.status != HTTPStatus.UNAUTHORIZED or tries.refused is not None:
@@ -154,6 +159,11 @@ class StreamClient:
             ) from None
         self._wiring.limiter.answered(response.first_byte_s)
         return response
+
+    async def _head(self, outgoing: Outgoing, token: AccessToken | None) -> Mapping[str, str]:
+        """What HEAD tells of the same list; asked with its first page, and again when a proof looks at that."""
+        await self._wiring.limiter.turn()
+        return (await self._send(replace(outgoing, method="HEAD", content=None), token)).headers
 
     async def _back_off(self, request: PageRequest, error: TryAgain, tries: _Tries) -> None:
         """Wait before the next try. Raises GaveUp when there is none, or when the server asks for too long a wait."""

@@ -185,7 +185,7 @@ class Exchange:
         """Raises what an answer that is no page means; looks at the quota of one that is."""
         if status >= 400:
             raise refusal(self._label(outgoing), status, headers, self._excerpt(body), self._wiring.clock.now())
-        if status not in _BRINGS_A_PAGE:
+        if status not in _BRINGS_A_PAGE and not (outgoing.method == "HEAD" and status < 300):
             raise RequestRefused(f"{self._label(outgoing)} answered {status}, which brings no page", status=status)
         self._look_at_quota(headers)
         if body.lstrip()[:1] == b"<":

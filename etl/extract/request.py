@@ -70,18 +70,28 @@ class RequestBuilder:
         values = self._values(request)
         content = self._unbounded if request.window.start is None else self._bounded
         url = self._path_url(values)
+        merged = self._merged(request.cursor) if self._stream.pages.merges and request.cursor is not None else {}
         if request.link is not None:
             # Verbatim: opaque links refuse the parameters of the first page beside their own.
             url = self._origins.resolve(request.link, url)
         else:
-            query = content.query(values)
+            query = content.query(values, merged)
             url = f"{url}{'&' if '?' in url else '?'}{query}" if query else url
         return Outgoing(
             method=self._stream.request.method,
             url=url,
             headers=(*self._source_headers, *content.headers(values)),
-            content=content.body(values),
+            content=content.body(values, merged),
         )
+
+    def _merged(self, cursor: object) -> Values:
+        if not isinstance(cursor, Mapping):
+            raise DataRefused(
+                f"{self._stream.id}: what `pages.merge` selects is no object",
+                why=f"it is {str(cursor)[:80]}",
+                hint="for a single value write pages: {cursor: ...}, and {cursor} in the request",
+            )
+        return cursor
 
     def _path_url(self, values: Values) -> str:
         template = self._stream.request.path
@@ -157,9 +167,13 @@ class _Content:
         named = any(name.lower() == "content-type" for name, _ in request.headers)
         self._content_type = (("Content-Type", kind),) if kind and not named else ()
 
-    def query(self, values: Values) -> str:
-        """Names and values percent-encoded; a blank is %20 and never `+`, which OData servers refuse."""
-        return "&".join(_filled(self._params, values))
+    def query(self, values: Values, merged: Values) -> str:
+        """Names and values percent-encoded; a blank is %20 and never `+`, which OData servers refuse.
+
+        `merged` are members of the last answer; where there is a body, they go into that.
+        """
+        in_query = {} if self._has_json or self._form is not None else merged
+        return "&".join(_joined(_filled(self._params, values), in_query, _KEPT_IN_NAMES))
 
     def headers(self, values: Values) -> Iterable[tuple[str, str]]:
         """Raises DataRefused for a value that would forge another header."""
@@ -176,13 +190,15 @@ class _Content:
                 )
             yield name, text
 
-    def body(self, values: Values) -> bytes | None:
+    def body(self, values: Values, merged: Values) -> bytes | None:
         """JSON or a form, None without either."""
         if self._form is not None:
-            return "&".join(_filled(self._form, values)).encode()
-        if not self._has_json or self._fixed_body is not None:
+            return "&".join(_joined(_filled(self._form, values), merged, "")).encode()
+        if not self._has_json or (self._fixed_body is not None and not merged):
             return self._fixed_body
         rendered = render_body(self._json, values)
+        if merged and isinstance(rendered, dict):
+            rendered |= merged
         return None if rendered is OMITTED else msgspec.json.encode(rendered)
 
 
@@ -241,6 +257,15 @@ def _filled(pairs: Iterable[tuple[str, Template | None]], values: Values) -> Ite
         value = template.render(values)
         if value is not None:
             yield label + quote(_text(value), safe="")
+
+
+def _joined(pairs: Iterable[str], merged: Values, kept: str) -> Iterable[str]:
+    """The pairs, those named by `merged` replaced by its members."""
+    if not merged:
+        return pairs
+    more = {quote(name, safe=kept): quote(_text(value), safe="") for name, value in merged.items() if value is not None}
+    own = [pair for pair in pairs if pair.partition("=")[0] not in more]
+    return [*own, *(f"{name}={value}" for name, value in more.items())]
 
 
 def _text(value: object) -> str:

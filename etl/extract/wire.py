@@ -50,6 +50,7 @@ class Wire(asyncio.Protocol):
         self._head: list[Header] = []
         self._has_head = self._is_whole = self._is_interim = self._has_end = False
         self._keeps = True
+        self._has_no_body = False
         self.kept_since = 0.0
         """When it was put aside, by the clock of whoever did."""
 
@@ -69,6 +70,7 @@ class Wire(asyncio.Protocol):
         self._received = self._passed = 0
         self._has_head = self._is_whole = self._has_end = False
         self._answered = asyncio.get_running_loop().create_future()
+        self._has_no_body = request.startswith(b"HEAD ")
         self._transport.write(request)
         await self._answered
         return self._status, self._head
@@ -162,6 +164,8 @@ class Wire(asyncio.Protocol):
             return
         self._has_head = True
         self._has_end = any(name.lower() in (b"content-length", b"transfer-encoding") for name, _ in self._head)
+        if self._has_no_body:  # the parser does not know, and waits for the length that the head announces
+            self._is_whole, self._keeps = True, False
         _wake(self._answered)
 
     def on_body(self, body: bytes) -> None:

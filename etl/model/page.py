@@ -64,6 +64,8 @@ class Response:
     body: bytes
     url: str
     """As sent, credentials masked: fit for messages and the ledger."""
+    head: Mapping[str, str] = field(default_factory=dict)
+    """The headers of a HEAD request for the same URL, where the stream asks for them."""
     links: Mapping[str, str] = field(default_factory=dict)
     """`rel` to absolute URL, from the Link header; credentials masked as in `url`, re-added when sent."""
     served_at: datetime | None = None

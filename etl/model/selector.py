@@ -14,6 +14,8 @@ class SelectorKind(StrEnum):
 
     BODY = "body"
     HEADER = "header"
+    HEAD = "head"
+    """A header of the answer to a HEAD request, for APIs that tell totals nowhere else."""
     LINK = "link"
     """The target of a `rel` in the Link header."""
 
@@ -27,15 +29,17 @@ class Selector:
 
     @classmethod
     def parse(cls, text: str) -> Selector:
-        """`header:Name` is a header, `rel:next` a relation of the Link header, anything else a JMESPath of the body.
+        """`header:Name` is a header, `head:Name` one of a HEAD request, `rel:next` a relation of the Link header.
+
+        Anything else is a JMESPath of the body.
 
         Names of headers and of relations are the same in upper and lower case.
 
         The syntax of the JMESPath is not checked here.
         """
         prefix, _, rest = text.partition(":")
-        if prefix == "header":
-            return cls(SelectorKind.HEADER, rest.strip().lower())
+        if prefix in ("header", "head"):
+            return cls(SelectorKind(prefix), rest.strip().lower())
         return cls(SelectorKind.LINK, rest.strip().lower()) if prefix == "rel" else cls(SelectorKind.BODY, text.strip())
 
     @property

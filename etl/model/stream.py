@@ -66,6 +66,8 @@ class Paging:
     total_pages: Selector | None = None
     more: Selector | None = None
     more_means_end: bool = False
+    merges: bool = False
+    """The cursor is an object whose members go into the next query (or body), in place of those of the same name."""
     until_repeat: bool = False
     first_is_start: bool = False
     """The cursor of the first page is `{start}`: a feed is followed from its watermark on."""

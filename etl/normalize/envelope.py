@@ -84,10 +84,7 @@ class Selections:
 
     def rest(self, response: Response, document: Document) -> Values:
         """Everything that is neither plain nor in the last item."""
-        values: Values = {
-            name: (response.headers if s.kind is SelectorKind.HEADER else response.links).get(s.path)
-            for name, s in self._outside.items()
-        }
+        values: Values = {name: _outside(response, s.kind).get(s.path) for name, s in self._outside.items()}
         for name, expression in self.expressions.items():
             values[name] = evaluate(expression, document)
         return values
@@ -142,6 +139,10 @@ class Selections:
         if match is None or records.kind != "objects" or records.path.plain is None:
             return None
         return tuple(match[2].split(".")) if match[1].strip("@") == records.path.path.strip("@") else None
+
+
+def _outside(response: Response, kind: SelectorKind) -> Mapping[str, str]:
+    return {SelectorKind.HEADER: response.headers, SelectorKind.HEAD: response.head}.get(kind, response.links)
 
 
 def evaluate(expression: Any, document: Document) -> object:

@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-HEAD_SELECTOR: Final = "a total from a HEAD request is part of the format, but this version cannot ask for it yet"
-
 
 @dataclass(frozen=True, slots=True)
 class Feature:
@@ -26,7 +24,6 @@ UNSUPPORTED: Final = (
     Feature(("notify",), "watch the exit code"),
     Feature(("ping",), "ping from the unit or cron line that starts `etl sync`"),
     Feature(("raw",)),
-    Feature(("pages", "merge")),
 )
 
 

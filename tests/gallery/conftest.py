@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
 from pathlib import Path
@@ -31,6 +32,24 @@ from etl.testing.exchange import Answer, Call, Refusal
 EXAMPLES = Path(__file__).parents[2] / "config" / "examples"
 
 
+class FastClock:
+    """Starts where a test says and runs fifty times as fast, so that declared rates cost next to nothing."""
+
+    SPEED = 50
+
+    def __init__(self, start: datetime) -> None:
+        self._start, self._began = start, time.monotonic()
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self.monotonic())
+
+    def monotonic(self) -> float:
+        return (time.monotonic() - self._began) * self.SPEED
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(max(seconds, 0) / self.SPEED)
+
+
 class Model(Protocol):
     """An API of a vendor."""
 
@@ -41,8 +60,9 @@ class Model(Protocol):
 class ModelServer:
     """Serves one model, and counts what it was asked for."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, clock: FastClock) -> None:
         self.model = model
+        self._clock = clock
         self.calls: list[Call] = []
         self.statuses: Counter[int] = Counter()
         self.url = ""
@@ -63,7 +83,7 @@ class ModelServer:
         except Refusal as refusal:
             answer = refusal.answer
         self.statuses[answer.status] += 1
-        date = f"\r\nDate: {format_datetime(datetime.now(UTC), usegmt=True)}\r\n\r\n".encode()
+        date = f"\r\nDate: {format_datetime(self._clock.now(), usegmt=True)}\r\n\r\n".encode()
         connection.write(answer.head() + date + (b"" if method == "HEAD" else answer.body))
 
     async def start(self) -> None:
@@ -82,7 +102,8 @@ class ModelServer:
 class Project:
     """A config folder and a database; `environ` holds the secrets of the examples."""
 
-    def __init__(self, folder: Path, stack: AsyncExitStack, database_url: str) -> None:
+    def __init__(self, folder: Path, stack: AsyncExitStack, database_url: str, clock: FastClock) -> None:
+        self._clock = clock
         self.config = folder / "config"
         self.config.mkdir()
         self.database_url = database_url
@@ -90,7 +111,7 @@ class Project:
         self._stack = stack
 
     async def serve(self, model: Model) -> ModelServer:
-        server = ModelServer(model)
+        server = ModelServer(model, self._clock)
         await server.start()
         self._stack.push_async_callback(server.stop)
         return server
@@ -108,7 +129,7 @@ class Project:
         return server
 
     async def run(self, *selectors: str, **options: Any) -> RunResult:
-        async with open_app(self.config, self.database_url, self.environ, lambda _: None) as app:
+        async with open_app(self.config, self.database_url, self.environ, lambda _: None, clock=self._clock) as app:
             return await sync(app, SyncOptions(selectors=selectors, **options), FakeStop())
 
     async def sync(self, stream: str, **options: Any) -> StreamResult:
@@ -164,15 +185,21 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 
 @pytest.fixture
-def project(tmp_path: Path, stack: AsyncExitStack) -> Project:
-    """On SQLite."""
-    return Project(tmp_path, stack, f"sqlite:///{tmp_path / 'etl.db'}")
+def clock(request: pytest.FixtureRequest) -> FastClock:
+    """Begins at the instant that a test is parametrized with, else at the beginning of 2026."""
+    return FastClock(datetime.fromisoformat(getattr(request, "param", "2026-01-01")).replace(tzinfo=UTC))
 
 
 @pytest.fixture
-def either_project(tmp_path: Path, stack: AsyncExitStack, database_url: str) -> Project:
+def project(tmp_path: Path, stack: AsyncExitStack, clock: FastClock) -> Project:
+    """On SQLite."""
+    return Project(tmp_path, stack, f"sqlite:///{tmp_path / 'etl.db'}", clock)
+
+
+@pytest.fixture
+def either_project(tmp_path: Path, stack: AsyncExitStack, database_url: str, clock: FastClock) -> Project:
     """On SQLite and on PostgreSQL; a test that asks for it runs twice."""
-    return Project(tmp_path, stack, database_url)
+    return Project(tmp_path, stack, database_url, clock)
 
 
 @pytest.fixture(name="agrees")

@@ -30,11 +30,9 @@ def _bare(stream: Stream) -> Strategy:
         case PagesKind.NUMBER | PagesKind.OFFSET:
             return _numbered(stream)
         case PagesKind.CURSOR:
-            if stream.incremental is not None:
-                return CursorPages(stream.id, stream.pages, stream.incremental.format.render)
-            return CursorPages(stream.id, stream.pages)
+            return CursorPages(stream)
         case PagesKind.LINK:
-            return LinkPages(stream.id, stream.pages)
+            return LinkPages(stream)
         case kind:
             assert_never(kind)
 

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from etl.errors import SourceFailed
 from etl.model.instants import Cursor
 from etl.model.page import PageFacts, PageRequest
-from etl.model.stream import Paging
+from etl.model.stream import Stream
 from etl.model.window import Window
 
 
 class CursorPages:
     """The next cursor stands in the response, or is a field of its last row."""
 
-    def __init__(self, stream: str, paging: Paging, spell: Callable[[Cursor], object] = lambda start: start) -> None:
-        self._stream = stream
-        self._paging = paging
-        self._spell = spell
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream.id
+        self._paging = stream.pages
+        self._spell = stream.incremental.format.render if stream.incremental is not None else _as_it_is
+        self._cap = Cap(stream)
 
     def first(self, window: Window) -> PageRequest:
-        """Without a cursor, unless the API wants one for the first page; `spell` is how it writes a watermark."""
+        """Without a cursor, unless the API wants one for the first page, which may be the watermark."""
         first = self._paging.first
         if self._paging.first_is_start:
             first = None if window.start is None else self._spell(window.start)
@@ -30,7 +31,7 @@ class CursorPages:
     def following(self, request: PageRequest, facts: PageFacts) -> Iterable[PageRequest]:
         """`while` and `until` are looked at before the cursor: the last page may still carry one."""
         cursor = facts.next_cursor
-        if facts.more is False:
+        if facts.more is False or self._cap.ends(request, facts):
             return ()
         if cursor is None or cursor == "":
             if facts.more:
@@ -51,9 +52,9 @@ class CursorPages:
 class LinkPages:
     """The next link stands in the response, or in its Link header; it is followed as it is."""
 
-    def __init__(self, stream: str, paging: Paging) -> None:
-        self._stream = stream
-        self._paging = paging
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream.id
+        self._cap = Cap(stream)
 
     def first(self, window: Window) -> PageRequest:
         """The request as it is written."""
@@ -62,13 +63,34 @@ class LinkPages:
     def following(self, request: PageRequest, facts: PageFacts) -> Iterable[PageRequest]:
         """No link is the end."""
         link = facts.next_link
-        if facts.more is False:
+        if facts.more is False or self._cap.ends(request, facts):
             return ()
         if not link:
             if facts.more:
                 raise _contradiction(self._stream, request, "next link")
             return ()
         return (PageRequest(window=request.window, position=f"link:{link}", ordinal=request.ordinal + 1, link=link),)
+
+
+class Cap:
+    """Where a chain stops because the API lists no more rows of one query: to ask on would be refused."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._cap = stream.pages.cap
+        self._size = stream.pages.size
+        self._halves = stream.halves
+
+    def ends(self, request: PageRequest, facts: PageFacts) -> bool:
+        """At once where the total is beyond the cap and the window can be cut in halves, else with the last row."""
+        if self._cap is None:
+            return False
+        if facts.total_rows is not None and facts.total_rows >= self._cap and self._halves(request.window):
+            return True
+        return (request.ordinal + 1) * (self._size or facts.count) >= self._cap
+
+
+def _as_it_is(start: Cursor) -> object:
+    return start
 
 
 def _same(cursor: object, sent: object) -> bool:

@@ -13,7 +13,13 @@ from etl.settings.format.stream import StreamPart
 
 START: Final = "{start}"
 _WHOLE_BODY: Final = Selector(SelectorKind.BODY, "")
-_KINDS: Final = (PagesKind.NUMBER, PagesKind.OFFSET, PagesKind.CURSOR, PagesKind.LINK)
+_WAYS: Final = {
+    "number": PagesKind.NUMBER,
+    "offset": PagesKind.OFFSET,
+    "cursor": PagesKind.CURSOR,
+    "link": PagesKind.LINK,
+    "merge": PagesKind.CURSOR,
+}
 _MOST_PAGES: Final = 100_000
 
 
@@ -65,7 +71,8 @@ def build_paging(part: StreamPart, texts: Texts) -> Paging:
         kind=kind,
         first={PagesKind.NUMBER: pages.number, PagesKind.OFFSET: pages.offset}.get(kind, pages.first),
         first_is_start=pages.first == START,
-        next=pages.cursor if kind is PagesKind.CURSOR else pages.link,
+        next=pages.link if kind is PagesKind.LINK else pages.merge or pages.cursor,
+        merges=pages.merge is not None,
         size=pages.size,
         total_rows=pages.total_rows,
         total_pages=pages.total_pages,
@@ -79,13 +86,13 @@ def build_paging(part: StreamPart, texts: Texts) -> Paging:
 
 
 def _kind(pages: PagesPart, texts: Texts) -> PagesKind:
-    kinds = [kind for kind in _KINDS if getattr(pages, kind.value) is not None]
-    if len(kinds) == 1:
-        return kinds[0]
-    found = f"; here are {' and '.join(kinds)}" if kinds else ""
-    hint = "where they come from different defaults, set the other one to null" if kinds else ""
-    texts.problem(("pages",), f"needs exactly one of number, offset, cursor, link{found}", hint=hint, at_key=True)
-    return kinds[0] if kinds else PagesKind.NONE
+    ways = [way for way in _WAYS if getattr(pages, way) is not None]
+    if len(ways) == 1:
+        return _WAYS[ways[0]]
+    found = f"; here are {' and '.join(ways)}" if ways else ""
+    hint = "where they come from different defaults, set the other one to null" if ways else ""
+    texts.problem(("pages",), f"needs exactly one of {', '.join(_WAYS)}{found}", hint=hint, at_key=True)
+    return _WAYS[ways[0]] if ways else PagesKind.NONE
 
 
 def _check_end(pages: PagesPart, kind: PagesKind, texts: Texts) -> None:

@@ -137,6 +137,10 @@ def _check_names(stream: Stream, texts: Texts) -> None:
 def _check_paging(stream: Stream, texts: Texts) -> None:
     first = _first_places(stream)
     for name, (kind, key) in _MOVED_BY.items():
+        if name == "cursor" and stream.pages.merges:
+            if name in first:
+                texts.problem(first[name], "{cursor} has no value: `merge` puts the members into the request itself")
+            continue
         if name in first and stream.pages.kind is not kind:
             texts.problem(first[name], f"{{{name}}} needs `pages: {{{key}: ...}}`")
         elif name not in first and stream.pages.kind is kind:

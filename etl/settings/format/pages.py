@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag
 
 from etl.settings.format.part import Part, Scalar, shape
-from etl.settings.format.values import ASelector
+from etl.settings.format.values import ASelector, Total
 
 
 class PagesPart(Part):
-    """Exactly one of `number`, `offset`, `cursor`, `link`, and what tells where the list ends."""
+    """Exactly one of `number`, `offset`, `cursor`, `link`, `merge`, and what tells where the list ends."""
 
     number: Annotated[int, Field(ge=0)] | None = Field(
         None, description="Numbered pages; the number of the first one, 0 or 1. Send it as `{page}`."
@@ -30,8 +30,8 @@ class PagesPart(Part):
         None, description="The cursor of the first page, for APIs that want one; `{start}` begins at the watermark."
     )
     size: Annotated[int, Field(ge=1)] | None = Field(None, description="Rows to ask for a page. Send it as `{size}`.")
-    total_rows: ASelector | None = Field(None, description="Where the number of all rows stands: it proves the end.")
-    total_pages: ASelector | None = Field(None, description="Where the number of all pages stands.")
+    total_rows: Total | None = Field(None, description="Where the number of all rows stands: it proves the end.")
+    total_pages: Total | None = Field(None, description="Where the number of all pages stands.")
     while_: ASelector | None = Field(
         None, alias="while", description="True as long as there is another page: `has_more`."
     )

@@ -12,7 +12,6 @@ from pydantic import PlainValidator, WithJsonSchema
 
 from etl.model.instants import CursorFormat, parse_duration
 from etl.model.selector import Selector, SelectorKind
-from etl.settings.unsupported import HEAD_SELECTOR
 
 _RATE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(s|min|m|h|d)")
 _RATE_SECONDS: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
@@ -74,9 +73,20 @@ def read_selector(value: object) -> Selector:
     """`header:Name`, `rel:next`, or a JMESPath whose syntax is checked here."""
     if not isinstance(value, str):
         raise ValueError("should be a JMESPath or header:Name")  # noqa: TRY004 - pydantic reports no TypeError
-    if value.startswith("head:"):
-        raise ValueError(HEAD_SELECTOR)
     selector = Selector.parse(value)
+    if selector.kind is SelectorKind.HEAD:
+        raise ValueError("a HEAD request is made for totals only: `total_rows`, `total_pages`")
+    return _checked(selector)
+
+
+def read_total(value: object) -> Selector:
+    """As `read_selector`, and `head:Name`."""
+    if isinstance(value, str) and Selector.parse(value).kind is SelectorKind.HEAD:
+        return _checked(Selector.parse(value))
+    return read_selector(value)
+
+
+def _checked(selector: Selector) -> Selector:
     if selector.kind is not SelectorKind.BODY:
         if not selector.path:
             raise ValueError("names no header or relation")
@@ -144,6 +154,11 @@ Size = Annotated[int, PlainValidator(read_size), WithJsonSchema({"type": ["integ
 ASelector = Annotated[
     Selector,
     PlainValidator(read_selector),
+    WithJsonSchema({"type": "string", "examples": ["data.items", "header:X-Total-Count", "rel:next"]}),
+]
+Total = Annotated[
+    Selector,
+    PlainValidator(read_total),
     WithJsonSchema({"type": "string", "examples": ["data.items", "header:X-Total-Count", "rel:next"]}),
 ]
 Schedule = Annotated[

@@ -178,7 +178,7 @@ class Bench:
         )
         return self.source
 
-    def stream(self, path="/things", *, kind=PagesKind.NONE, params=(), method="GET", body=None):
+    def stream(self, path="/things", *, kind=PagesKind.NONE, params=(), method="GET", body=None, total_rows=None):
         stream = Stream(
             source="api",
             name="things",
@@ -190,7 +190,7 @@ class Bench:
                 json=body,
             ),
             records=Records(path=Selector(SelectorKind.BODY, "data")),
-            pages=Paging(kind=kind),
+            pages=Paging(kind=kind, total_rows=total_rows),
             key=(("id",),),
         )
         return self.source.stream(stream, self.decoder, lambda: next(self.numbers))

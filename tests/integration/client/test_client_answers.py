@@ -12,6 +12,7 @@ import pytest
 
 from etl.errors import AuthRefused, DataRefused, GaveUp, RequestRefused, SourceFailed, TooLarge
 from etl.model.events import Warned
+from etl.model.selector import Selector, SelectorKind
 from etl.model.stream import PagesKind
 
 ITEMS = [{"id": n, "name": f"name {n}"} for n in range(300)]
@@ -465,3 +466,21 @@ async def test_a_proxy_of_the_environment_is_used_when_told_so(bench, server, mo
 
     with pytest.raises(GaveUp, match="could not be reached"):
         await bench.fetch(server.url, trust_env=True, retries=0)
+
+
+async def test_head_is_asked_with_the_first_page_only(bench, server, wire):
+    """Its Content-Length announces a body that never comes."""
+    await bench.client(server.url)
+    head = b"HTTP/1.1 200 OK\r\nTotal-Records: 7\r\nContent-Length: 900\r\n\r\n"
+    server.plays(lambda seen: wire.Reply([head]) if seen.method == "HEAD" else wire.reply([1]))
+    stream = bench.stream(total_rows=Selector(SelectorKind.HEAD, "total-records"))
+
+    page = await stream.fetch(wire.first())
+    await stream.fetch(wire.first(ordinal=1))
+
+    assert page.response.head["total-records"] == "7"
+    assert [(seen.method, seen.target) for seen in server.seen] == [
+        ("GET", "/things"),
+        ("HEAD", "/things"),
+        ("GET", "/things"),
+    ]

@@ -265,3 +265,35 @@ def test_half_a_character_in_a_value_is_refused(build):
         build(params={"after": "{cursor}"}, page={"cursor": "\ud800"})
     with pytest.raises(DataRefused, match="half a character"):
         build(json={"after": "{cursor}"}, method="POST", page={"cursor": "\ud800"})
+
+
+def test_members_of_an_object_go_into_the_next_query(build, kit):
+    """MediaWiki's `continue`; they stand in for parameters of the same name."""
+    out = build(
+        params={"action": "query", "continue": "", "limit": "5"},
+        pages=kit.paging("cursor", merges=True),
+        page={"cursor": {"apcontinue": "Ä b", "continue": "-||", "gone": None}},
+    )
+
+    assert out.url == "https://api.test/v1/things?action=query&limit=5&apcontinue=%C3%84%20b&continue=-%7C%7C"
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        ({"json": {"size": 2}}, b'{"size":2,"page":{"after":7}}'),
+        ({"form": {"size": 2}}, b"size=2&page=%7B%22after%22%3A7%7D"),
+    ],
+)
+def test_members_go_into_the_body_where_there_is_one(build, kit, body, sent):
+    """A search by POST continues in its body."""
+    paging = kit.paging("cursor", merges=True)
+    out = build(method="POST", pages=paging, page={"cursor": {"page": {"after": 7}}}, **body)
+
+    assert (out.url, out.content) == ("https://api.test/v1/things", sent)
+
+
+def test_what_is_merged_has_to_be_an_object(build, kit):
+    """A single token has a place of its own."""
+    with pytest.raises(DataRefused, match="no object"):
+        build(pages=kit.paging("cursor", merges=True), page={"cursor": "abc"})

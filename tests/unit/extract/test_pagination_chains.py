@@ -6,7 +6,9 @@ import pytest
 
 from etl.errors import PagingLoop, SourceFailed
 from etl.extract.pagination import strategy
+from etl.model.instants import CursorFormat
 from etl.model.page import Purpose
+from etl.model.stream import Incremental
 from etl.model.window import Window
 
 
@@ -210,3 +212,26 @@ def test_a_token_that_was_kept_as_text_is_the_number_it_was(kit, cursors):
     pages = cursors(first="{start}", first_is_start=True, until_repeat=True)
 
     assert list(pages.following(pages.first(Window(start="17")), kit.facts(0, next_cursor=17))) == []
+
+
+def test_a_chain_stops_at_the_cap(kit, cursors):
+    """To ask on would be a 400."""
+    pages = cursors(cap=20, size=10)
+    first = pages.first(kit.window)
+    second = only(pages.following(first, kit.facts(10, b"1", next_cursor="a", total_rows=25)))
+
+    assert list(pages.following(second, kit.facts(10, b"2", next_cursor="b", total_rows=25))) == []
+
+
+def test_a_chain_stops_at_once_where_its_window_can_be_cut(kit):
+    """The halves bring the same rows again; where nothing can be cut, what the API lists is read."""
+    stream = kit.stream(
+        params={"from": "{start}", "to": "{end}", "c": "{cursor}"},
+        pages=kit.paging("cursor", cap=20, size=10),
+        incremental=Incremental(field=("n",), format=CursorFormat("number")),
+    )
+    facts = kit.facts(10, b"1", next_cursor="a", total_rows=25)
+    pages = strategy(stream)
+
+    assert list(pages.following(pages.first(Window(start=0, end=8)), facts)) == []
+    assert len(list(pages.following(pages.first(Window(start=0, end=1)), facts))) == 1

@@ -66,8 +66,8 @@ HEAD = "base_url: https://a.example\nstreams:\n  items:\n"
         (
             ("key: id", "pages: {number: 1, offset: 0}", 'params: {p: "{page}"}'),
             (
-                "5:5: streams.items.pages: needs exactly one of number, offset, cursor, link; here are number and "
-                "offset (where they come from different defaults, set the other one to null)"
+                "5:5: streams.items.pages: needs exactly one of number, offset, cursor, link, merge; here are number "
+                "and offset (where they come from different defaults, set the other one to null)"
             ),
         ),
         (
@@ -89,6 +89,10 @@ HEAD = "base_url: https://a.example\nstreams:\n  items:\n"
         (
             ("key: id", "records: {rows: a}"),
             "5:5: streams.items.records: should have `columns`, or `rows` and `names`, or `map` and `key`",
+        ),
+        (
+            ("key: id", 'params: {c: "{cursor}"}', "pages: {merge: continue}"),
+            "5:17: streams.items.params.c: {cursor} has no value: `merge` puts the members into the request itself",
         ),
         (
             ("key: id", "incremental: {token: last_seq}"),

@@ -71,6 +71,15 @@ def one(configure: Configure, *keys: str, path: str = "/items") -> Stream:
             Paging(kind=PagesKind.CURSOR, next=Selector(BODY, "token"), until_repeat=True),
         ),
         (
+            ("pages: {merge: continue, total_rows: 'head:X-Total'}",),
+            Paging(
+                kind=PagesKind.CURSOR,
+                next=Selector(BODY, "continue"),
+                merges=True,
+                total_rows=Selector(SelectorKind.HEAD, "x-total"),
+            ),
+        ),
+        (
             (
                 "pages: {cursor: 'header:X-Next', first: '{start}'}",
                 'params: {c: "{cursor}"}',
