@@ -23,6 +23,7 @@ from etl.model.instants import Cursor, CursorKind, to_micros
 from etl.model.page import Response
 from etl.model.run import RunKind
 from etl.model.schema import SchemaChange, TableSchema
+from etl.model.secret import Redactor
 from etl.model.source import Source
 from etl.model.stream import Stream
 from etl.normalize import StreamDecoder
@@ -31,10 +32,11 @@ from etl.pipeline.reading import server_time
 from etl.ports import Clock, Listener
 from etl.runs import LeaseKeeper, RunStore, StreamRun
 from etl.service.app import App, OpenedSource, Scout
+from etl.service.init import OpenProber
 from etl.settings import Settings, database_url, load, tokens_folder
 from etl.verify import prove
 
-__all__ = ["App", "open_app", "open_scout"]
+__all__ = ["App", "open_app", "open_scout", "prober_opener"]
 
 
 @asynccontextmanager
@@ -108,6 +110,16 @@ def open_scout(
         open_source=partial(open_source, clock=time, listener=listener, redactor=redactor, tokens=tokens),
         sample=partial(_Sampler, settings),
     )
+
+
+def prober_opener(listener: Listener, *, clock: Clock | None = None) -> OpenProber:
+    """What `etl init` asks with: a source that no configuration knows yet."""
+    time = clock or SystemClock()
+
+    def opened(source: Source, redactor: Redactor) -> AbstractAsyncContextManager[SourceClient]:
+        return open_source(source, clock=time, listener=listener, redactor=redactor, concurrency=1)
+
+    return opened
 
 
 @dataclass(slots=True, kw_only=True)

@@ -68,6 +68,27 @@ class SourceClient:
         """The source port of one stream. `next_seq` numbers requests in the order of their start."""
         return StreamClient(self._wiring, stream, decoder, next_seq)
 
+    async def raw(
+        self, method: str, url: str, headers: tuple[tuple[str, str], ...] = (), content: bytes | None = None
+    ) -> Response:
+        """One answer, whatever its status, to one request that is not tried again; its body is whole and bounded.
+
+        `url` has no credentials; they are added for the source's own origin. Raises SourceFailed, SourceUnavailable,
+        MalformedPage or TooLarge.
+        """
+        wiring, timeout_s = self._wiring, self._wiring.source.limits.timeout.total_seconds()
+        exchange = Exchange(wiring)
+        outgoing = Outgoing(method=method, url=url, headers=(*wiring.source.headers, *headers), content=content)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await exchange.raw(outgoing, 1)
+        except TimeoutError:
+            raise SourceUnavailable(
+                f"{method} {exchange.address(url)}: no whole answer in {timeout_s:g} s", reason="timeout"
+            ) from None
+        except DeadConnection as dead:
+            raise dead.as_error() from dead
+
 
 class StreamClient:
     """Implements `ports.Source`."""

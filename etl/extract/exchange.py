@@ -105,6 +105,16 @@ class Exchange:
 
         Raises TryAgain, SourceFailed, TooLarge or DeadConnection. Has no deadline of its own.
         """
+        outgoing, response = await self._followed(outgoing, seq, authorization)
+        self._judge(outgoing, response.status, response.headers, response.body)
+        return response
+
+    async def raw(self, outgoing: Outgoing, seq: int) -> Response:
+        """One answer whatever its status, markup included: for those who want to learn from a refusal."""
+        return (await self._followed(outgoing, seq, ""))[1]
+
+    async def _followed(self, outgoing: Outgoing, seq: int, authorization: str) -> tuple[Outgoing, Response]:
+        """The answer behind the redirects, with the request that brought it."""
         clock = self._wiring.clock
         for _ in range(_REDIRECTS + 1):
             started_at, started = clock.now(), clock.monotonic()
@@ -119,8 +129,7 @@ class Exchange:
                 body, wire_bytes = await self._body(outgoing, answer, headers)
             finally:
                 await answer.aclose()
-            self._judge(outgoing, status, headers, body)
-            return Response(
+            return outgoing, Response(
                 status=status,
                 headers=headers,
                 body=body,

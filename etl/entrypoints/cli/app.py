@@ -14,6 +14,7 @@ from etl.entrypoints.cli.check import check
 from etl.entrypoints.cli.command import add, shared_parameters
 from etl.entrypoints.cli.demo import demo
 from etl.entrypoints.cli.explain import explain
+from etl.entrypoints.cli.init import init
 from etl.entrypoints.cli.migrate import migrate
 from etl.entrypoints.cli.options import SHARED, Shared
 from etl.entrypoints.cli.plan import plan
@@ -39,6 +40,13 @@ def build() -> typer.Typer:
     app = _group()
     app.callback(invoke_without_command=True, epilog=_EPILOG)(_root())
     add(app, "demo", demo, example="etl demo")
+    add(
+        app,
+        "init",
+        init,
+        example="etl init https://pokeapi.co/api/v2/pokemon\n"
+        "etl init https://api.github.com/repos/encode/httpx/issues --bearer GITHUB_TOKEN",
+    )
     add(app, "check", check, example="etl check\netl check github --offline")
     add(app, "preview", preview, example="etl preview github.issues\netl preview github.issues -n 3 -o json")
     add(app, "plan", plan, example="etl plan\netl plan github --probe --exit-code")

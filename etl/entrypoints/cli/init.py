@@ -1,0 +1,119 @@
+"""`etl init`: a URL in, a commented file out, with the evidence for each of its lines."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from etl.entrypoints.cli.asking import asked_for_credentials, confirmed_replacement
+from etl.entrypoints.cli.session import Session
+from etl.errors import AuthRefused, UsageError
+from etl.listeners.figures import marks_for
+
+if TYPE_CHECKING:
+    from etl.service.init import Proposal, Wish, Written
+
+_LEFT = 62
+OPEN = 2
+"""The file is written, and a question in it is left to a person."""
+
+
+def init(
+    session: Session,
+    url: Annotated[str | None, typer.Argument(metavar="URL", help="A list of the API, as in a browser")] = None,
+    *,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the source; default: from the host")] = None,
+    stream: Annotated[str | None, typer.Option("--stream", help="Name of the stream; default: from the path")] = None,
+    bearer: Annotated[
+        str | None, typer.Option("--bearer", metavar="ENV", help="Variable that holds a token, or the token itself")
+    ] = None,
+    basic: Annotated[str | None, typer.Option("--basic", metavar="USER:PASSWORD", help="User and password")] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option("--header", "-H", metavar="'NAME: VALUE'", help="A header; secrets go to variables"),
+    ] = None,
+    query: Annotated[
+        list[str] | None, typer.Option("--query", metavar="NAME=VALUE", help="A parameter; secrets go to variables")
+    ] = None,
+    requests: Annotated[int, typer.Option("--requests", min=2, metavar="N", help="Send at most N requests")] = 8,
+    stdout: Annotated[bool, typer.Option("--stdout", help="Print the file instead of writing it")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; leave open questions in the file")] = False,
+) -> int:
+    """Probe an API and write its configuration. A few requests find rows, paging, key, order and filter."""
+    from etl.service import init as service
+    from etl.service.wishes import Options, read_wish
+
+    if url is None:
+        raise UsageError("which URL?", hint="etl init https://api.example.org/v1/things")
+    options = Options(
+        url=url, name=name, stream=stream, bearer=bearer, basic=basic, headers=tuple(header or ()),
+        query=tuple(query or ()), requests=requests,
+    )  # fmt: skip
+    asks = not yes and not session.shared.json and sys.stdin.isatty() and session.err.isatty()
+    wish = read_wish(options, session.config, session.environ)
+    if not (stdout or force or (asks and confirmed_replacement(session, wish.source))):
+        service.refuse_to_overwrite(session.config, wish.source)
+    try:
+        proposal = _propose(session, wish)
+    except AuthRefused as refused:
+        if not asks:
+            raise
+        wish = read_wish(asked_for_credentials(session, refused, options), session.config, session.environ)
+        proposal = _propose(session, wish)
+    return _finish(session, proposal, stdout=stdout)
+
+
+def _propose(session: Session, wish: Wish) -> Proposal:
+    from etl.bootstrap import prober_opener
+    from etl.entrypoints.cli.talk import ignore
+    from etl.service import init as service
+
+    session.redactor.add(*wish.credentials.secrets.values())
+    return asyncio.run(service.propose(wish, prober_opener(ignore, clock=session.clock), session.clock))
+
+
+def _finish(session: Session, proposal: Proposal, *, stdout: bool) -> int:
+    from etl.service import init as service
+
+    code = OPEN if proposal.checks else 0
+    written = None if stdout else service.write(session.config, proposal)
+    if session.shared.json:
+        path = "" if written is None else str(written.path)
+        session.data_object(service.as_object(proposal, path, code))
+        return code
+    _evidence(session, proposal, to_stderr=stdout)
+    if written is None:
+        session.data(proposal.text.rstrip("\n"))
+    else:
+        _told(session, proposal, written)
+    return code
+
+
+def _evidence(session: Session, proposal: Proposal, *, to_stderr: bool) -> None:
+    """What was looked at, what was seen, and what follows, in three columns."""
+    marks = marks_for(session.err if to_stderr else session.out)
+    say = session.say if to_stderr else session.data
+    for one in proposal.evidence:
+        text = session.printable(one.text, 120).replace("→", marks.arrow)
+        mark = "" if one.sure else "! "
+        left = f"  {one.about:<12}{mark}{text}"
+        say(f"{left:<{_LEFT}}  {session.printable(one.note, 120)}".rstrip())
+
+
+def _told(session: Session, proposal: Proposal, written: Written) -> None:
+    lines = len(proposal.text.splitlines())
+    session.data(f"Wrote {written.path} ({lines} lines, commented)")
+    for other in written.others:
+        session.data(f"      {other}")
+    if proposal.variables:
+        names = ", ".join(proposal.variables)
+        session.data(f"      set {names} in the environment or in .env before a sync; no secret is in the files")
+    for check in proposal.checks:
+        session.data(f"  ! {session.printable(check)}")
+    if proposal.checks:
+        session.data("      look at the lines that begin with # CHECK")
+    session.data(f"Next  etl preview {proposal.source}    then    etl sync {proposal.source}")
