@@ -21,6 +21,7 @@ from etl.model.clock import SystemClock
 from etl.model.events import Event
 from etl.model.instants import Cursor, CursorKind, to_micros
 from etl.model.page import Response
+from etl.model.proof import Closing
 from etl.model.run import RunKind
 from etl.model.schema import SchemaChange, TableSchema
 from etl.model.secret import Redactor
@@ -129,9 +130,13 @@ class _UpperBound:
     decoder: StreamDecoder
     counts_instants: bool
     value: Cursor | None = None
+    behind: int = 0
+    """Microseconds by which the server's clock may be behind ours; 0 where it is ahead, or tells no time."""
 
     def heard(self, first: Response) -> None:
         at = server_time(first)
+        if at is not None:
+            self.behind = max(to_micros(first.started_at) - to_micros(at), 0)
         if at is not None and self.counts_instants:
             self.value = self.decoder.upper_bound = to_micros(at)
 
@@ -212,14 +217,15 @@ class _Plugs:
             replaces=run.kind is RunKind.FULL or (run.kind is RunKind.SYNC and not run.watermarks),
         )
         numbers = itertools.count(1)
+        closing = Closing(stream=stream, began=to_micros(run.began_at))
         return Rooms(
             stream=stream.id,
             source=opened.stream(stream, decoder, partial(next, numbers)),
-            pages=strategy(stream),
+            pages=strategy(stream, closing),
             limiter=opened.limiter,
             writer=writer,
             ledger=ledger,
-            prove=partial(prove, stream),
+            prove=partial(prove, stream, closing=closing, behind=lambda: bound.behind),
             halve=stream.halves,
             listener=self._listener,
             first_answer=bound.heard,

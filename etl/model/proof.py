@@ -5,11 +5,14 @@ Pagination and verification both follow the mode: the one asks for the pages tha
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
+from etl.model.instants import MICROSECOND, Cursor, CursorKind
 from etl.model.stream import Order, PagesKind, Stream
+from etl.model.window import Window
 
 BACKWARD_ATTEMPT: Final = 4
 """The third pass of a bracketed list (attempts count two a pass) is read backwards, one page at a time."""
@@ -34,6 +37,8 @@ class ProofMode(StrEnum):
     """Numbered pages, and small ones of another size across each boundary between them."""
     BRACKET = "bracket"
     """The last page's first row is the same before and after all others: nothing before it moved."""
+    CLOSED = "closed windows"
+    """Windows that ended long enough ago can only lose rows, which a reading backwards survives."""
 
 
 def proof_of(stream: Stream) -> ProofMode:
@@ -57,7 +62,59 @@ def proof_of(stream: Stream) -> ProofMode:
         return ProofMode.BRACKET
     if pages.kind is PagesKind.NUMBER and fixed and has_variable_size(stream):
         return ProofMode.PROBES
+    paged = pages.kind in NUMBERED or is_visible_keyset(stream, order)
+    if paged and closes_windows(stream) and is_stable(stream, order):
+        return ProofMode.CLOSED
     return ProofMode.CHECKS
+
+
+def closes_windows(stream: Stream) -> bool:
+    """Whether its windows have both ends in the request, and ends in time: then they can be over."""
+    incremental = stream.incremental
+    both = {"start", "end"} <= stream.request.names()
+    return incremental is not None and incremental.format.kind is CursorKind.INSTANT and both
+
+
+def is_stable(stream: Stream, order: Order) -> bool:
+    """Rows that stay in a window keep their order: it is unique, and what it is made of cannot change there.
+
+    A row whose cursor changes leaves the window, and a key stands for its row as long as there is one.
+    """
+    if not order.unique or stream.incremental is None:
+        return False
+    return order.immutable or set(order.by) <= {stream.incremental.field, *stream.key}
+
+
+CLOCK_SLACK: Final = timedelta(minutes=1)
+"""Two clocks, and the time a first answer takes, may differ by this much before a window counts as open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closing:
+    """Which windows of a reading are over: those that had ended `lag` before it began.
+
+    `began` is when the generation began, by our clock: a window that was open then is not closed by a resume.
+    """
+
+    stream: Stream
+    began: Cursor | None = None
+
+    def __call__(self, window: Window, behind: int = 0) -> bool:
+        """`behind` is by how many microseconds the server's clock is behind ours."""
+        incremental = self.stream.incremental
+        if incremental is None or self.began is None or window.start is None or not closes_windows(self.stream):
+            return False
+        _, end = incremental.asked(window)
+        return end is not None and int(end) <= int(self.began) - incremental.lag // MICROSECOND - behind
+
+
+def last_closed(stream: Stream, now: int) -> int | None:
+    """Where the newest window that is over may end, if windows of the stream are proved by being over."""
+    incremental = stream.incremental
+    if incremental is None or proof_of(stream) is not ProofMode.CLOSED:
+        return None
+    unit = incremental.format.precision // MICROSECOND
+    return (now - (incremental.lag + CLOCK_SLACK) // MICROSECOND) // unit * unit
 
 
 def has_variable_size(stream: Stream) -> bool:

@@ -96,6 +96,18 @@ class Incremental:
     delay: timedelta = timedelta(0)
     inclusive: bool = False
 
+    def asked(self, window: Window) -> tuple[Cursor | None, Cursor | None]:
+        """The bounds that a request for the window really has: what its format can express, rounded as it is sent."""
+        low, high = window.start, window.end
+        if self.format.kind is not CursorKind.INSTANT:
+            return low, high
+        unit = self.format.precision // MICROSECOND
+        if low is not None:
+            low = int(low) // unit * unit
+        if high is not None:
+            high = (int(high) - 1) // unit * unit + unit if self.inclusive else int(high) // unit * unit
+        return low, high
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:

@@ -36,7 +36,7 @@ class Rooms:
     limiter: Limiter
     writer: Writer
     ledger: Ledger
-    prove: Callable[[], Proof]
+    prove: Callable[[Window], Proof]
     listener: Listener
     halve: Callable[[Window], tuple[Window, ...]] = lambda _: ()
     """Cuts a window in two that the API caps; empty when it cannot be narrowed."""
@@ -142,7 +142,7 @@ class Fanout:
             return None
         number, window = begun
         first = self._rooms.pages.first(window)
-        progress = WindowProgress(window, self._rooms.prove(), first)
+        progress = WindowProgress(window, self._rooms.prove(window), first)
         self._active[number] = progress
         request = progress.next_request()
         if request is None or not self._allowed(request):

@@ -142,6 +142,7 @@ class RunStore:
                 cursor_kind=cursor_kind,
                 watermarks=marks,
                 started_at=now,
+                began_at=now if found is None else found.started_at,
             )
 
         return await self._database.transact(

@@ -35,6 +35,8 @@ class StreamRun:
     cursor_kind: CursorKind
     watermarks: Mapping[str, Watermark]
     started_at: datetime
+    began_at: datetime
+    """When its generation began."""
 
     @property
     def watermark(self) -> Cursor | None:

@@ -10,6 +10,7 @@ from etl.errors import UsageError
 from etl.model.feed import Feed
 from etl.model.instants import MICROSECOND, Cursor, CursorKind, parse_duration, to_micros
 from etl.model.member import Member
+from etl.model.proof import last_closed
 from etl.model.stream import Incremental, Stream
 from etl.model.window import Window
 
@@ -56,8 +57,10 @@ def plan_sync(
     if whole and stream.sweeps:  # compared with the table afterwards: no bound may hide a row
         return Plan(windows=(Window(),))
     begin = incremental.start if full else since
-    windows = tuple(_cut(incremental, begin, until))
-    if whole:
+    windows = tuple(_cut(stream, incremental, begin, until))
+    if whole and begin is not None and _closed_end(stream, incremental, until) is not None:
+        windows = (Window(end=begin), *windows)  # only a window with a start can be over
+    elif whole:
         windows = (Window(end=windows[0].end), *windows[1:])
     return Plan(windows=windows, since=None if whole else since, until=until)
 
@@ -157,10 +160,34 @@ def _since(incremental: Incremental, watermark: Cursor | None) -> Cursor | None:
 def _end(stream: Stream, incremental: Incremental, now: datetime) -> Cursor | None:
     if incremental.format.kind is not CursorKind.INSTANT or "end" not in stream.request.names():
         return None
-    return to_micros(now - incremental.delay)
+    until, closed = to_micros(now - incremental.delay), last_closed(stream, to_micros(now))
+    # Who stays away as long as rows are still being committed reads only windows that are over.
+    return until if closed is None or incremental.delay < incremental.lag else min(until, closed)
 
 
-def _cut(incremental: Incremental, begin: Cursor | None, until: Cursor | None) -> Iterator[Window]:
+def _closed_end(stream: Stream, incremental: Incremental, until: Cursor | None) -> Cursor | None:
+    """Where windows that are over end and the open one begins; None where nothing is proved by that.
+
+    Reckoned from the frozen bound, so that a resumed reading is cut at the same place.
+    """
+    if not isinstance(until, int):
+        return None
+    if incremental.delay >= incremental.lag:
+        return until if last_closed(stream, until) is not None else None
+    return last_closed(stream, until + incremental.delay // MICROSECOND)
+
+
+def _cut(stream: Stream, incremental: Incremental, begin: Cursor | None, until: Cursor | None) -> Iterator[Window]:
+    """By `step`, and where the windows that are over end: what is still being written stands alone."""
+    closed = _closed_end(stream, incremental, until)
+    if begin is not None and closed is not None and until is not None and int(begin) < int(closed) < int(until):
+        yield from _by_step(incremental, begin, closed)
+        yield Window(start=closed, end=until)
+    else:
+        yield from _by_step(incremental, begin, until)
+
+
+def _by_step(incremental: Incremental, begin: Cursor | None, until: Cursor | None) -> Iterator[Window]:
     stride = _stride(incremental, None) if incremental.step is not None else None
     if begin is None or until is None or stride is None or int(begin) >= int(until):
         yield Window(start=begin, end=until)

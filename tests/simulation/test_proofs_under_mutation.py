@@ -17,9 +17,11 @@ from hashlib import blake2b
 import pytest
 
 from etl.extract.pagination import strategy
+from etl.model.instants import CursorFormat
 from etl.model.page import Page, PageFacts, PageRequest, Response, RowBlock
+from etl.model.proof import Closing
 from etl.model.selector import Selector, SelectorKind
-from etl.model.stream import Order, PagesKind, Paging, Records, RequestTemplate, Stream
+from etl.model.stream import Incremental, Order, PagesKind, Paging, Records, RequestTemplate, Stream
 from etl.model.template import Template
 from etl.model.verdict import Judgement, Verdict
 from etl.model.window import Window
@@ -204,16 +206,20 @@ class SimulatedStore:
         await asyncio.Event().wait()
 
 
-def stream(kind: PagesKind, order: Order | None) -> Stream:
+def stream(kind: PagesKind, order: Order | None, *windowed: str) -> Stream:
+    params = {"per_page": "{size}"} if not windowed else {name: f"{{{name}}}" for name in windowed}
     return Stream(
         source="world",
         name="rows",
         table="world_rows",
-        request=RequestTemplate(path=Template.parse("/rows"), params=(("per_page", Template.parse("{size}")),)),
+        request=RequestTemplate(
+            path=Template.parse("/rows"), params=tuple((name, Template.parse(text)) for name, text in params.items())
+        ),
         records=Records(path=Selector(SelectorKind.BODY, "rows")),
         pages=Paging(kind=kind, first=0, size=SIZE, total_rows=Selector(SelectorKind.BODY, "total")),
         key=(("id",),),
         order=order,
+        incremental=Incremental(field=("updated",), format=CursorFormat("iso")) if windowed else None,
     )
 
 
@@ -221,6 +227,10 @@ COVERED = stream(PagesKind.OFFSET, Order(by=(("id",),), immutable=True, unique=T
 PROBED = stream(PagesKind.NUMBER, Order(by=(("id",),), immutable=True, unique=True))
 BRACKETED = stream(PagesKind.NUMBER, Order(by=(("id",),), append_only=True))
 UNDECLARED = stream(PagesKind.NUMBER, None)
+CLOSED = stream(PagesKind.NUMBER, Order(by=(("updated",), ("id",)), unique=True), "start", "end")
+OVER = Window(start=1, end=1_000_000)
+"""A window that ended long ago: rows leave it when they are updated or deleted, and none come."""
+CLOSING = Closing(stream=CLOSED, began=10**15)
 
 
 async def read(
@@ -231,15 +241,16 @@ async def read(
     rooms = Rooms(
         stream=target.id,
         source=source,
-        pages=strategy(target),
+        pages=strategy(target, CLOSING if target is not UNDECLARED else None),
         limiter=store,
         writer=store,
         ledger=store,
-        prove=lambda: prove(target),
+        prove=lambda window: prove(target, window, CLOSING if window.end else None),
         listener=lambda event: None,
     )
     parts = Parts(rooms=rooms, lease=store, stop=store, budget=Budget())
-    reading = await asyncio.wait_for(sync_stream(parts, (Window(),)), 30)
+    window = Window() if target.incremental is None else OVER
+    reading = await asyncio.wait_for(sync_stream(parts, (window,)), 30)
     assert reading.failure is None, reading.failure
     assert reading.judgement is not None
     return reading.judgement, source
@@ -255,9 +266,10 @@ def simulate(
     return asyncio.run(read(target, World.of(seed, rows), mutate, share, **habits))
 
 
-TARGETS = {"coverage": COVERED, "probes": PROBED, "bracket": BRACKETED, "checks": UNDECLARED}
+TARGETS = {"coverage": COVERED, "probes": PROBED, "bracket": BRACKETED, "closed": CLOSED, "checks": UNDECLARED}
 LIES = {("bracket", "inserts-anywhere"), ("bracket", "deletes-and-inserts-anywhere"), ("bracket", "transient-rows")}
-"""Declaring append-only where rows come in the middle."""
+LIES |= {("closed", name) for name in MUTATIONS if "insert" in name or "transient" in name}
+"""Declaring append-only where rows come in the middle; a window that is over, and rows come into it."""
 WORLDS = [
     pytest.param(target, mutation, id=f"{name}-{mutation}")
     for name, target in TARGETS.items()
@@ -304,6 +316,7 @@ def test_hundreds_of_readings_make_no_false_claim_and_are_nearly_all_proved(
         pytest.param(COVERED, "deletes-and-inserts-anywhere", id="coverage"),
         pytest.param(PROBED, "deletes-and-inserts-anywhere", id="probes"),
         pytest.param(BRACKETED, "deletes-and-tail-inserts", id="bracket"),
+        pytest.param(CLOSED, "deletes", id="closed"),
     ],
 )
 def test_a_declared_order_reaches_verified_in_nearly_every_run(target: Stream, mutation: str) -> None:
@@ -322,6 +335,8 @@ def test_a_declared_order_reaches_verified_in_nearly_every_run(target: Stream, m
         pytest.param(PROBED, 50, 5_000, 201, id="probes-full-last-page"),
         pytest.param(BRACKETED, 50, 4_990, 102, id="bracket"),
         pytest.param(BRACKETED, 50, 5_000, 103, id="bracket-full-last-page"),
+        pytest.param(CLOSED, 50, 4_990, 102, id="closed"),
+        pytest.param(CLOSED, 50, 5_000, 102, id="closed-full-last-page"),
         pytest.param(UNDECLARED, 50, 4_990, 102, id="checks"),
     ],
 )
@@ -352,6 +367,17 @@ def test_probes_hold_where_the_size_is_capped_pages_count_from_one_or_nothing_te
         judgement, source = simulate(target, MUTATIONS[mutation], 0.1, seed, 390, **habit)
         assert judgement.verdict is Verdict.VERIFIED, (seed, judgement)
         assert not lost(source), seed
+
+
+@pytest.mark.parametrize("rows", [0, 1, 9, 10, 11, 37, 80, 81, 137, 390])
+@pytest.mark.parametrize("mutation", ["quiet", "deletes"])
+def test_a_closed_window_is_proved_where_nothing_tells_how_long_it_is(rows: int, mutation: str) -> None:
+    """Its end is found by doubling and halving; then it is read down to the first page."""
+    for seed in range(5):
+        judgement, source = simulate(CLOSED, MUTATIONS[mutation], 0.2, seed, rows, tells_total=False)
+        assert judgement.verdict is Verdict.VERIFIED, (seed, judgement)
+        assert not lost(source), seed
+        assert source.requests <= 2.5 * (-(-rows // 10)) + 5
 
 
 @pytest.mark.parametrize("habit", ["ignores", "refuses"])
@@ -390,7 +416,7 @@ def test_a_broken_order_takes_the_proof_away_and_says_so() -> None:
             limiter=store,
             writer=store,
             ledger=store,
-            prove=lambda: prove(COVERED),
+            prove=lambda window: prove(COVERED, window),
             listener=lambda event: None,
         )
         reading = await sync_stream(Parts(rooms=rooms, lease=store, stop=store, budget=Budget()), (Window(),))

@@ -24,7 +24,7 @@ class OrderPart(Part):
     direction: Literal["asc", "desc"] | None = Field(None, description="Default `asc`.")
     immutable: bool | None = Field(None, description="A row's value of `by` never changes.")
     unique: bool | None = Field(None, description="No two rows share the value of `by`.")
-    append_only: bool | None = Field(None, description="New rows come only at the end, and none are removed.")
+    append_only: bool | None = Field(None, description="New rows come only at the end; rows may be removed anywhere.")
     collation: Literal["binary"] | None = Field(
         None, description="Text is sorted byte by byte; without it texts are compared for equality only."
     )

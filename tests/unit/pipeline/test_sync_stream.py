@@ -232,7 +232,7 @@ class World:
                 limiter=self.limiter,
                 writer=self.writer,
                 ledger=parts.get("ledger") or FakeLedger(),
-                prove=lambda: self.proof,
+                prove=lambda window: self.proof,
                 listener=self.events.append,
             ),
             lease=parts.get("lease") or FakeLease(),

@@ -12,7 +12,7 @@ from etl.errors import UsageError
 from etl.model.feed import Feed
 from etl.model.instants import CursorFormat, parse_instant, to_micros
 from etl.model.selector import Selector, SelectorKind
-from etl.model.stream import Incremental, PagesKind, Paging, Records, RequestTemplate, Stream
+from etl.model.stream import Incremental, Order, PagesKind, Paging, Records, RequestTemplate, Stream
 from etl.model.template import Template
 from etl.model.window import Window
 from etl.service.planning import plan_sync, read_bound, slice_bounds
@@ -173,3 +173,54 @@ def test_a_feed_has_no_past_range() -> None:
 
     with pytest.raises(UsageError, match="followed by a token"):
         read_bound(followed, "2024-01-01", now=NOW)
+
+
+SORTED = Order(by=(("updated_at",), ("id",)), unique=True)
+HALF_OPEN = {"since": "{start}", "until": "{end}", "page": "{page}"}
+
+
+def closing(**incremental: object) -> Stream:
+    """A stream whose windows are proved by being over."""
+    made = stream(Incremental(field=("updated_at",), format=CursorFormat("iso"), **incremental), **HALF_OPEN)
+    return replace(made, key=(("id",),), order=SORTED, pages=Paging(kind=PagesKind.NUMBER, first=0))
+
+
+def test_what_is_still_being_written_is_read_in_a_window_of_its_own() -> None:
+    """Five minutes of lag and one for clocks that differ: everything before can only lose rows."""
+    windows = plan_sync(closing(), at("2026-02-28"), full=False, now=NOW).windows
+
+    assert windows == (
+        Window(start=at("2026-02-28"), end=at("2026-03-01T11:54:00")),
+        Window(start=at("2026-03-01T11:54:00"), end=at("2026-03-01T12:00:00")),
+    )
+
+
+def test_a_delay_as_long_as_the_lag_leaves_only_windows_that_are_over() -> None:
+    """It is stretched to lag and slack, so that the server's clock agrees."""
+    plan = plan_sync(closing(delay=timedelta(minutes=5)), at("2026-02-28"), full=False, now=NOW)
+
+    assert plan.windows == (Window(start=at("2026-02-28"), end=at("2026-03-01T11:54:00")),)
+    assert plan.until == at("2026-03-01T11:54:00")
+
+
+@pytest.mark.parametrize("delay", [0, 2, 5, 60])
+def test_a_resumed_reading_is_cut_where_it_was_cut_at_first(delay: int) -> None:
+    """An hour later the same windows are asked for, or their committed pages would not be recognized."""
+    orders = closing(delay=timedelta(minutes=delay), step=timedelta(days=1))
+    first = plan_sync(orders, at("2026-02-26"), full=False, now=NOW)
+
+    again = plan_sync(
+        orders, at("2026-02-26"), full=False, now=NOW + timedelta(hours=1), resumed=(first.since, first.until)
+    )
+
+    assert again == first
+
+
+def test_a_full_reading_of_closed_windows_keeps_what_is_before_their_start_apart() -> None:
+    """A window without a start may gain rows that have no cursor; it is never over."""
+    windows = plan_sync(closing(start=at("2026-01-01")), None, full=True, now=NOW).windows
+
+    assert windows[:2] == (
+        Window(end=at("2026-01-01")),
+        Window(start=at("2026-01-01"), end=at("2026-03-01T11:54:00")),
+    )

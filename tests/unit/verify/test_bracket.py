@@ -27,7 +27,7 @@ STREAM = Stream(
 
 def read(rows: int, total: int) -> tuple[Judgement, set[int], list[str]]:
     """A quiet list that holds `rows` and tells `total`, read until nothing is asked for any more."""
-    pages, proof, keys, asked = strategy(STREAM), prove(STREAM), set[int](), []
+    pages, proof, keys, asked = strategy(STREAM), prove(STREAM, Window()), set[int](), []
 
     def answer(request: PageRequest) -> PageFacts:
         assert request.page is not None
