@@ -96,7 +96,10 @@ class PlainLog:
 
     @_sentence.register
     def _(self, event: PageFetched) -> str:
-        return f"{event.stream}: page {event.position}, {several(event.items, 'item')}, {seconds(event.seconds)}"
+        member = f"{event.member} " if event.member else ""
+        return (
+            f"{event.stream}: {member}page {event.position}, {several(event.items, 'item')}, {seconds(event.seconds)}"
+        )
 
     @_sentence.register
     def _(self, event: RequestRetried) -> str:

@@ -129,7 +129,7 @@ class Tally:
         if not event.again:
             stream.pages += 1
             stream.rows += event.items
-        stream.position = event.position
+        stream.position = f"{event.member} {event.position}" if event.member else event.position
         stream.speed.add(1, now_s)
         self.pages.add(1, now_s)
         self.rows.add(event.items, now_s)

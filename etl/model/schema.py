@@ -61,6 +61,21 @@ class TableSchema:
         """The column called `name`, or None."""
         return next((column for column in self.columns if column.name == name), None)
 
+    def at(self, path: tuple[str, ...]) -> tuple[Column, tuple[str, ...]] | None:
+        """The column that holds the field at a path, or is called so when flattened, and what leads on inside its JSON.
+
+        None where no column holds it.
+        """
+        flat = "__".join(path)
+        for column in self.columns:
+            if column.path == path or column.name == flat:
+                return column, ()
+        for length in range(len(path) - 1, 0, -1):
+            for column in self.columns:
+                if column.path == path[:length] and column.type is ColumnType.JSON:
+                    return column, path[length:]
+        return None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaChange:

@@ -142,11 +142,14 @@ class Backfills:
         async with self._database.read() as connection:
             return tuple(_backfill(row) for row in (await connection.execute(query)).all())
 
-    async def slices(self, plan: Backfill, *, only: Only = "missing") -> tuple[Slice, ...]:
+    async def slices(
+        self, plan: Backfill, *, only: Only = "missing", members: Sequence[str] = ("",)
+    ) -> tuple[Slice, ...]:
         """The slices to read, oldest first.
 
-        `missing`: not done, and not covered by any complete reading of the stream; `failed`: those that were tried
-        and are not done; `all`: every one.
+        `missing`: not done, and not covered by any complete reading of the stream; with `members` those that one of
+        them lacks, for it may be newer than the backfill, and with none those that are not done. `failed`: those that
+        were tried and are not done. `all`: every one.
         """
         table = state.slices
         query = select(table).where(table.c.backfill_id == plan.backfill_id).order_by(table.c.number)
@@ -156,8 +159,11 @@ class Backfills:
             return tuple(found)
         if only == "failed":
             return tuple(one for one in found if not one.is_done and one.status != PENDING)
-        gaps = await Coverage(self._database).missing(plan.stream, plan.start, plan.end)
-        return tuple(one for one in found if not one.is_done and _touches(one, gaps))
+        if not members:
+            return tuple(one for one in found if not one.is_done)
+        gaps = await Coverage(self._database).missing(plan.stream, plan.start, plan.end, members)
+        named = any(members)
+        return tuple(one for one in found if (named or not one.is_done) and _touches(one, gaps))
 
     async def mark(
         self,

@@ -98,10 +98,13 @@ class Coverage:
         return merge(interval for _, interval in stored.get(member, []))
 
     async def missing(
-        self, stream: str, start: Cursor | None, end: Cursor | None, member: str = ""
+        self, stream: str, start: Cursor | None, end: Cursor | None, members: Sequence[str] = ("",)
     ) -> tuple[tuple[Cursor | None, Cursor | None], ...]:
-        """The parts of `[start, end)` that were not read, or only incompletely."""
-        return missing(await self.intervals(stream, member), start, end)
+        """The parts of `[start, end)` that were not read, or only incompletely; each of any of the members."""
+        async with self._database.read() as connection:
+            stored = await _load(connection, stream, members)
+        found = ((interval for _, interval in stored.get(member, [])) for member in members)
+        return tuple(dict.fromkeys(gap for intervals in found for gap in missing(intervals, start, end)))
 
 
 async def extend(

@@ -100,16 +100,11 @@ class ParentRows:
     def _column(
         self, schema: TableSchema, path: tuple[str, ...], dialect: str
     ) -> tuple[ColumnElement[Any], ColumnType]:
-        """A column by its path or its flattened name, or a value inside a JSON column."""
-        flat = "__".join(path)
-        for known in schema.columns:
-            if known.path == path or known.name == flat:
-                return _plain(known), known.type
-        for length in range(len(path) - 1, 0, -1):
-            for known in schema.columns:
-                if known.path == path[:length] and known.type is ColumnType.JSON:
-                    return _inside(known.name, path[length:], dialect), ColumnType.TEXT
-        raise self._unknown(schema, ".".join(path))
+        found = schema.at(path)
+        if found is None:
+            raise self._unknown(schema, ".".join(path))
+        known, rest = found
+        return (_inside(known.name, rest, dialect), ColumnType.TEXT) if rest else (_plain(known), known.type)
 
     def _unknown(self, schema: TableSchema, name: str) -> DataRefused:
         names = [known.name for known in schema.columns]

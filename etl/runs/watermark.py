@@ -6,7 +6,7 @@ late must still be found, so instants are capped by the first answer's time and 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -178,8 +178,8 @@ class Watermarks:
             table = state.watermarks
             for name, mark in gone.items():
                 await connection.execute(delete(table).where(table.c.stream == stream, table.c.member == name))
-                old, now = cursor_text(mark.value), self._clock.now()
-                await _note(connection, stream, name, old=old, new=None, ordinal=None, now=now)
+                change = {"stream": stream, "member": name, "old_value": cursor_text(mark.value), "new_value": None}
+                await _note(connection, [{**change, "ordinal": None, "changed_at": self._clock.now()}])
             return len(gone)
 
         return await self._database.transact(work)
@@ -210,33 +210,48 @@ async def store(
 ) -> None:
     """Write new values by member, with their history; values that did not change are left alone."""
     old = await load(connection, stream)
-    for member, (kind, value) in values.items():
-        before = old.get(member)
-        if before is not None and before.value == value and before.kind is kind:
-            continue
-        table = state.watermarks
-        new = {"kind": kind.value, "value": cursor_text(value), "ordinal": ordinal, "updated_at": now}
-        await connection.execute(
-            insert_into(table, connection.dialect.name)
-            .values(stream=stream, member=member, **new)
-            .on_conflict_do_update(index_elements=["stream", "member"], set_=new)
-        )
-        earlier = None if before is None else cursor_text(before.value)
-        await _note(connection, stream, member, old=earlier, new=cursor_text(value), ordinal=ordinal, now=now)
-
-
-async def _note(
-    connection: AsyncConnection,
-    stream: str,
-    member: str,
-    *,
-    old: str | None,
-    new: str | None,
-    ordinal: int | None,
-    now: datetime,
-) -> None:
+    moved = {
+        member: (kind, value)
+        for member, (kind, value) in values.items()
+        if member not in old or (old[member].value, old[member].kind) != (value, kind)
+    }
+    if not moved:
+        return
+    table, dialect = state.watermarks, connection.dialect.name
+    statement = insert_into(table, dialect)
+    names = ("kind", "value", "ordinal", "updated_at")
     await connection.execute(
-        insert(state.watermark_changes).values(
-            stream=stream, member=member, old_value=old, new_value=new, ordinal=ordinal, changed_at=now
-        )
+        statement.on_conflict_do_update(
+            index_elements=["stream", "member"], set_={name: statement.excluded[name] for name in names}
+        ),
+        [
+            {
+                "stream": stream,
+                "member": member,
+                "kind": kind.value,
+                "value": cursor_text(value),
+                "ordinal": ordinal,
+                "updated_at": now,
+            }
+            for member, (kind, value) in moved.items()
+        ],
     )
+    await _note(
+        connection,
+        [
+            {
+                "stream": stream,
+                "member": member,
+                "old_value": cursor_text(old[member].value) if member in old else None,
+                "new_value": cursor_text(value),
+                "ordinal": ordinal,
+                "changed_at": now,
+            }
+            for member, (_, value) in moved.items()
+        ],
+    )
+
+
+async def _note(connection: AsyncConnection, changes: Sequence[Mapping[str, object]]) -> None:
+    """Keep the history of watermarks, thousands of members in one statement."""
+    await connection.execute(insert(state.watermark_changes), [dict(change) for change in changes])

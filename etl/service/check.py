@@ -19,6 +19,7 @@ from etl.model.source import Source
 from etl.model.stream import Stream
 from etl.ports import Clock
 from etl.service.app import OpenedSource, Scout
+from etl.service.first_member import first_member
 from etl.service.sampling import Finding, key_finding, order_finding, page_two, sample_window, take
 from etl.settings import Settings, select
 
@@ -168,7 +169,8 @@ async def _stream_facts(
 ) -> AsyncIterator[Fact]:
     sampler = scout.sample(opened, stream)
     try:
-        taken = await take(sampler, sample_window(stream, scout.clock.now()), 2)
+        member = await first_member(scout, opened, stream)
+        taken = await take(sampler, sample_window(stream, scout.clock.now(), member), 2)
     except EtlError as error:
         text, code = str(error), error.code
         yield Fact(grade=Grade.PROBLEM, about=stream.id, text=text, hint=error.hint, code=code, online=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 
 from etl.errors import UsageError
 from etl.model.instants import CursorFormat
@@ -96,16 +97,38 @@ async def set_watermark(app: App, stream: str, value: str, *, member: str) -> st
     chosen = _one(app, stream)
     if chosen.incremental is None and chosen.feed is None:
         raise UsageError(f"{chosen.id} has no `incremental`, so it has no watermark")
+    if chosen.for_each is not None and not member:
+        raise UsageError(
+            f"{chosen.id} has a watermark for each member of `for_each`",
+            hint="name one with --member, as `etl state show` does",
+        )
+    _check_member(chosen, member)
     written = CursorFormat("text") if chosen.incremental is None else chosen.incremental.format
     async with app.leases.hold(chosen.id):
         return str(await Watermarks(app.database, app.clock).set(chosen.id, value, written, member))
 
 
 async def reset_watermark(app: App, stream: str, *, member: str) -> int:
-    """Forget a watermark, holding the stream's lease; how many there were."""
+    """Forget a watermark, or without `member` all of a stream's, holding its lease; how many there were."""
     chosen = _one(app, stream)
+    if member and member not in await Watermarks(app.database, app.clock).all(chosen.id):
+        _check_member(chosen, member)
     async with app.leases.hold(chosen.id):
-        return await Watermarks(app.database, app.clock).reset(chosen.id, member)
+        return await Watermarks(app.database, app.clock).reset(chosen.id, member or None)
+
+
+def _check_member(stream: Stream, member: str) -> None:
+    """Raises UsageError for a member that the file cannot mean; of rows any name may be one."""
+    for_each = stream.for_each
+    if for_each is None and member:
+        raise UsageError(f"{stream.id} has no `for_each`, so it has no members", hint="leave --member out")
+    if for_each is None or for_each.rows is not None:
+        return
+    names = [one.name for one in for_each.members()]
+    if member not in names:
+        close = get_close_matches(member, names, n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]}?" if close else "`etl state show` names those that were read"
+        raise UsageError(f"{stream.id} has no member {member!r}", hint=hint)
 
 
 def _history(app: App) -> History:

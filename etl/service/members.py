@@ -7,13 +7,16 @@ that stream is read in the same run, after each of its commits.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from etl.db.database import Database
 from etl.errors import DataRefused
 from etl.listeners.arrivals import Arrivals
-from etl.model.member import Member
+from etl.listeners.figures import several
+from etl.model.member import FromRows, Member
 from etl.model.run import StreamResult
 from etl.model.stream import Stream
 from etl.model.window import Window
@@ -21,6 +24,7 @@ from etl.pipeline import GivenWindows
 from etl.ports import Windows
 from etl.runs import ParentRows, Watermark
 from etl.runs.members import Part, Place
+from etl.runs.watermark import lowest
 from etl.service.app import App
 from etl.service.planning import Plan, member_windows
 
@@ -53,6 +57,32 @@ class MemberPlan:
             yield from self.of(member)
 
 
+def mark_of(stream: Stream, marks: Mapping[str, Watermark]) -> Watermark | None:
+    """Up to where the stream has been read whole: the lowest watermark of its members, None while one has none."""
+    for_each = stream.for_each
+    if for_each is None:
+        return marks.get("")
+    names = [name for name in marks if name] if for_each.rows else [member.name for member in for_each.members()]
+    return lowest(marks, names) if names else None
+
+
+async def told_members(database: Database | None, streams: Sequence[Stream], stream: Stream) -> str:
+    """How many members a stream has, as in `2 repos`: by the variable's name where there is one alone.
+
+    Empty without `for_each`, and where the rows they come from are not there yet.
+    """
+    for_each = stream.for_each
+    if for_each is None:
+        return ""
+    rows: int | None = 1
+    if for_each.rows is not None:
+        rows = None if database is None else await _parent_rows(database, streams, for_each.rows).count()
+    if rows is None:
+        return ""
+    count = rows * math.prod(len(one.values) for one in for_each.listed)
+    return several(count, for_each.names[0] if len(for_each.names) == 1 else "member")
+
+
 def windows_of(app: App, plan: MemberPlan, run_id: str) -> Windows:
     """All windows of a reading. `run_id` is the run that may be reading the parent at the same time."""
     for_each = plan.stream.for_each
@@ -68,14 +98,34 @@ def parent_rows(app: App, stream: Stream) -> ParentRows | None:
     from_rows = None if stream.for_each is None else stream.for_each.rows
     if from_rows is None:
         return None
-    parent = next(one for one in app.settings.streams if one.id == from_rows.stream)
-    return ParentRows(app.database, from_rows, parent.table)
+    return _parent_rows(app.database, app.settings.streams, from_rows)
+
+
+def _parent_rows(database: Database, streams: Sequence[Stream], from_rows: FromRows) -> ParentRows:
+    parent = next(one for one in streams if one.id == from_rows.stream)
+    return ParentRows(database, from_rows, parent.table)
 
 
 def parent_of(app: App, stream: Stream) -> StreamResult | None:
     """How the stream ended whose rows are the members, where it was read in the same run."""
     from_rows = None if stream.for_each is None else stream.for_each.rows
     return None if from_rows is None else app.arrivals.result(from_rows.stream)
+
+
+async def members_named(app: App, stream: Stream, names: Collection[str]) -> dict[str, Member]:
+    """Those of these members that there are, by name."""
+    for_each, rows = stream.for_each, parent_rows(app, stream)
+    if for_each is None or set(names) <= {""}:
+        return {}
+    if rows is None:
+        return {member.name: member for member in for_each.members() if member.name in names}
+    found: dict[str, Member] = {}
+    after: Place | None = None
+    while (part := await rows.part(after)) is not None and part.rows and len(found) < len(names):
+        made = (member for row in part.rows for member in for_each.members(row))
+        found |= {member.name: member for member in made if member.name in names}
+        after = part.last
+    return found
 
 
 class ArrivingWindows:

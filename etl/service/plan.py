@@ -21,6 +21,8 @@ from etl.runs import History, RunStore
 from etl.runs.history import StreamLine
 from etl.runs.watermark import show
 from etl.service.app import OpenedSource, Scout
+from etl.service.first_member import first_member
+from etl.service.members import mark_of, told_members
 from etl.service.planning import Plan, plan_sync
 from etl.settings import select
 
@@ -51,8 +53,9 @@ class Estimate:
 class StreamPlan:
     """One stream of the next sync.
 
-    `reach` is `first run`, `incremental` or `whole list`. `since` and `until` are as people read them. `changes` are
-    those of its table, a line each; `problem` is what would stop it.
+    `members` is how many `for_each` has, as in `2 repos`, empty without it and while nobody knows. `reach` is
+    `first run`, `incremental` or `whole list`. `since` and `until` are as people read them. `changes` are those of its
+    table, a line each; `problem` is what would stop it.
     """
 
     stream: str
@@ -62,6 +65,7 @@ class StreamPlan:
     since: str | None
     until: str | None
     slices: int
+    members: str
     watermark: str | None
     estimate: Estimate
     changes: tuple[str, ...]
@@ -97,6 +101,7 @@ class _Known:
     watermark: str | None = None
     plan: Plan
     resumes: bool = False
+    members: str = ""
     runs: tuple[StreamLine, ...] = field(default=())
 
 
@@ -127,14 +132,17 @@ async def _plan_stream(
     scout: Scout, database: Database | None, opened: OpenedSource, stream: Stream, options: PlanOptions
 ) -> StreamPlan:
     now = scout.clock.now()
-    known = _Known(plan=plan_sync(stream, None, full=options.full, now=now))
+    known = _Known(
+        plan=plan_sync(stream, None, full=options.full, now=now),
+        members=await told_members(None, scout.settings.streams, stream),
+    )
     estimate, error = Estimate(), None
     changes: tuple[str, ...] = ()
     try:
         if database is not None:
             known = await _known(database, stream, options, scout, now)
         changes = _changes(scout, opened, stream, known.schema)
-        estimate = _from_history(known.runs, whole=known.plan.since is None)
+        estimate = _from_history(known.runs, stream, whole=known.plan.since is None)
         if options.probe:
             estimate = await _probed(scout, opened, stream, known, estimate)
     except EtlError as refused:
@@ -148,6 +156,7 @@ async def _plan_stream(
         since=_shown(stream, reading.since),
         until=_shown(stream, reading.until),
         slices=len(reading.windows),
+        members=known.members,
         watermark=known.watermark,
         estimate=estimate,
         changes=changes,
@@ -161,22 +170,24 @@ async def _known(database: Database, stream: Stream, options: PlanOptions, scout
     store, kind = RunStore(database, scout.clock), RunKind.FULL if options.full else RunKind.SYNC
     async with database.read() as connection:
         schema = await load_schema(connection, stream.table)
-    mark = (await store.watermarks(stream.id)).get("")
+    mark = mark_of(stream, await store.watermarks(stream.id))
     generation = await store.open_generation(stream=stream.id, kind=kind, fingerprint=stream.fingerprint)
-    bounds = None if generation is None else generation.bounds(_kind(stream))
+    goes_on = generation is not None and stream.for_each is None  # members go on from their own watermarks
+    bounds = generation.bounds(_kind(stream)) if generation is not None and goes_on else None
     value = None if mark is None else mark.value
     return _Known(
         schema=schema,
         watermark=None if mark is None else str(mark),
         plan=plan_sync(stream, value, full=options.full, now=now, resumed=bounds),
         resumes=generation is not None,
+        members=await told_members(database, scout.settings.streams, stream),
         runs=await History(database, scout.clock).successes(stream.id),
     )
 
 
-def _from_history(runs: Sequence[StreamLine], *, whole: bool) -> Estimate:
+def _from_history(runs: Sequence[StreamLine], stream: Stream, *, whole: bool) -> Estimate:
     """The middle of the last runs that reached as far: a whole reading tells nothing about an incremental one."""
-    alike = [run for run in runs if (run.since is None) == whole and run.kind != RunKind.BACKFILL][:LAST_RUNS]
+    alike = [run for run in runs if _was_whole(run, stream) == whole and run.kind != RunKind.BACKFILL][:LAST_RUNS]
     if not alike:
         return Estimate()
     times = "last run" if len(alike) == 1 else f"last {len(alike)} runs"
@@ -188,17 +199,24 @@ def _from_history(runs: Sequence[StreamLine], *, whole: bool) -> Estimate:
     )
 
 
+def _was_whole(run: StreamLine, stream: Stream) -> bool:
+    """Members have no `since` in common; a run before which none of them had been read began them all."""
+    return run.since is None if stream.for_each is None else run.kind == RunKind.FULL or run.watermark_before is None
+
+
 async def _probed(scout: Scout, opened: OpenedSource, stream: Stream, known: _Known, estimate: Estimate) -> Estimate:
     """What the first page of the first window tells; times the windows, it would be a guess, so it is not."""
     sampler = scout.sample(opened, stream, known.schema)
-    page = await sampler.fetch(sampler.pages.first(known.plan.windows[0]))
-    facts, several = page.facts, len(known.plan.windows) > 1
+    member = await first_member(scout, opened, stream)
+    window = known.plan.windows[0] if member is None else known.plan.windows[0].of(member)
+    page = await sampler.fetch(sampler.pages.first(window))
+    facts, several = page.facts, len(known.plan.windows) > 1 or member is not None
     rows = facts.total_rows
     pages = facts.total_pages
     if pages is None and rows is not None and facts.count:
         pages = -(-rows // facts.count)
     if several or (rows is None and pages is None):
-        told = "first slice has" if several else "first page has"
+        told = f"first {'member' if member is not None else 'slice' if several else 'page'} has"
         return replace(
             estimate, basis=f"{estimate.basis}; the {told} {rows if rows is not None else facts.count:,} rows"
         )

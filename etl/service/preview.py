@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from etl.errors import UsageError
 from etl.model.instants import to_micros
+from etl.model.member import Member
 from etl.model.page import Page, Row
 from etl.model.schema import Column
 from etl.model.secret import Redactor
@@ -15,6 +16,7 @@ from etl.model.stream import Stream
 from etl.model.window import Window
 from etl.query.cells import shown
 from etl.service.app import Sampler, Scout
+from etl.service.first_member import first_member, unasked_member
 from etl.service.planning import plan_slice, read_bound
 from etl.service.sampling import Finding, Taken, page_two, sample_window, take
 from etl.settings import select
@@ -96,7 +98,7 @@ def one_stream(scout: Scout, selector: str) -> Stream:
 async def spell(scout: Scout, options: PreviewOptions) -> SpelledRequest:
     """The first request of a stream, without sending it; variables that are not set stay as `${NAME}`."""
     stream = one_stream(scout, options.selector)
-    window = _window(scout, stream, options)
+    window = _window(scout, stream, options, unasked_member(stream))
     async with scout.open_source(scout.settings.sources[stream.source], concurrency=1) as opened:
         sampler = scout.sample(opened, stream)
         return sampler.spelled(sampler.pages.first(window))
@@ -105,11 +107,11 @@ async def spell(scout: Scout, options: PreviewOptions) -> SpelledRequest:
 async def preview(scout: Scout, options: PreviewOptions) -> Preview:
     """Fetch the first pages of a stream. Raises UsageError, ConfigError, and what the first page raises."""
     stream = one_stream(scout, options.selector)
-    window = _window(scout, stream, options)
     scout.settings.require_secrets((stream,))
     source = scout.settings.sources[stream.source]
     source = replace(source, limits=replace(source.limits, retries=min(source.limits.retries, _RETRIES)))
     async with scout.open_source(source, concurrency=1) as opened:
+        window = _window(scout, stream, options, await first_member(scout, opened, stream))
         sampler = scout.sample(opened, stream)
         request = sampler.spelled(sampler.pages.first(window))
         taken = await take(sampler, window, options.pages)
@@ -117,15 +119,16 @@ async def preview(scout: Scout, options: PreviewOptions) -> Preview:
     return replace(found, rows=tuple(_masked(row, scout.settings.redactor) for row in found.rows))
 
 
-def _window(scout: Scout, stream: Stream, options: PreviewOptions) -> Window:
+def _window(scout: Scout, stream: Stream, options: PreviewOptions, member: Member | None) -> Window:
     now = scout.clock.now()
     if options.since is None and options.until is None:
-        return sample_window(stream, now)
+        return sample_window(stream, now, member)
     if options.since is None:
         raise UsageError("--to needs a --from")
     start = read_bound(stream, options.since, now=now)
     end = to_micros(now) if options.until is None else read_bound(stream, options.until, now=now)
-    return plan_slice(start, end).windows[0]
+    window = plan_slice(start, end).windows[0]
+    return window if member is None else window.of(member)
 
 
 def _preview(stream: Stream, sampler: Sampler, taken: Taken, request: SpelledRequest, most: int) -> Preview:

@@ -15,6 +15,7 @@ from etl.db.tables import load_schema
 from etl.errors import DatabaseRefused, EtlError, LeaseHeld, MalformedPage
 from etl.load.writer import TableWriter
 from etl.model.events import BatchCommitted, Event, RunStarted, StreamFinished, StreamStarted
+from etl.model.member import Member
 from etl.model.page import Page, PageRequest, Response
 from etl.model.run import Counts, RunKind, RunResult, RunStatus, RunTrigger, StreamResult
 from etl.model.selector import Selector, SelectorKind
@@ -26,6 +27,7 @@ from etl.ports import Stop
 from etl.runs import Ending, StreamLease, StreamRun
 from etl.runs.replay import Reject, Rejects, ReplayJournal
 from etl.service.app import App
+from etl.service.members import members_named
 from etl.service.outcome import failed
 from etl.service.sync import end_run
 from etl.settings import select
@@ -131,10 +133,11 @@ class _Replay:
             table=table,
             upper_bound=lambda: None,
         )
+        members = await members_named(app, stream, {reject.member for reject in some})
         async with asyncio.TaskGroup() as tasks:
             writing = tasks.create_task(writer.run(), name="writer")
             for reject in some:
-                page = _decoded(decoder, reject, app)
+                page = _decoded(decoder, reject, members.get(reject.member), app)
                 if page is not None:
                     await writer.put(page)
                 else:
@@ -192,9 +195,15 @@ def _bare(stream: Stream) -> Stream:
     return replace(stream, records=whole, pages=Paging(kind=PagesKind.NONE), fail_if=None)
 
 
-def _decoded(decoder: StreamDecoder, reject: Reject, app: App) -> Page | None:
-    """A page of the one item; None when what was kept is no JSON, as it is for items that were cut."""
-    request = PageRequest(window=Window(member=reject.member), position=str(reject.id))
+def _decoded(decoder: StreamDecoder, reject: Reject, member: Member | None, app: App) -> Page | None:
+    """A page of the one item; None when what was kept is no JSON, as it is for items that were cut.
+
+    And for an item of a member that is no longer there: the values of `add` would be missing.
+    """
+    if reject.member and member is None:
+        return None
+    window = Window() if member is None else Window().of(member)
+    request = PageRequest(window=window, position=str(reject.id))
     response = Response(
         status=200, headers={}, body=b"[" + reject.raw + b"]", url="", started_at=app.clock.now(), seq=reject.seq
     )

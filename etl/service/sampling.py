@@ -17,6 +17,7 @@ from typing import Any
 from etl.errors import EtlError
 from etl.listeners.figures import several
 from etl.model.instants import to_micros
+from etl.model.member import Member
 from etl.model.page import Page, PageRequest
 from etl.model.proof import ProofMode, promise, proof_of
 from etl.model.stream import PagesKind, Stream
@@ -40,10 +41,10 @@ class Taken:
     end: EtlError | None = None
 
 
-def sample_window(stream: Stream, now: datetime) -> Window:
+def sample_window(stream: Stream, now: datetime, member: Member | None = None) -> Window:
     """What a first run would read; of several slices the newest whole one, where the rows most likely are."""
     windows = plan_sync(stream, None, full=False, now=now).windows
-    return windows[-2:][0]
+    return windows[-2:][0] if member is None else windows[-2:][0].of(member)
 
 
 async def take(sampler: Sampler, window: Window, most: int) -> Taken:

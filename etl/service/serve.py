@@ -19,6 +19,7 @@ from etl.schedule.job import Job, due_now
 from etl.schedule.scheduler import Scheduler
 from etl.schedule.triggers import next_due
 from etl.service.app import App
+from etl.service.kin import parents_first
 from etl.service.sync import SyncOptions, sync
 
 _A_DAY_S = 86_400.0
@@ -88,7 +89,7 @@ class _Clockwork:
                 schedule=stream.schedule or "",
                 last_scheduled_at=ticks[stream.id].last_scheduled_at if stream.id in ticks else None,
             )
-            for stream in streams
+            for stream in parents_first(streams)
         ]
 
     async def run_due(self, jobs: Sequence[Job]) -> int:

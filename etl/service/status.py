@@ -11,6 +11,7 @@ from etl.runs import Catalog, History, Tick
 from etl.runs.history import StreamStatus as LastRun
 from etl.schedule.triggers import is_due, next_due
 from etl.service.app import App
+from etl.service.members import mark_of
 from etl.settings import select
 
 LATE = timedelta(minutes=5)
@@ -45,7 +46,7 @@ async def status(app: App, selectors: tuple[str, ...]) -> tuple[StreamStatus, ..
 async def _one(app: App, stream: Stream, last: LastRun | None, tick: Tick | None) -> StreamStatus:
     now = app.clock.now()
     marks = await app.store.watermarks(stream.id)
-    mark = marks.get("")
+    mark = mark_of(stream, marks)
     success = None if last is None else last.last_success_at
     acted = None if tick is None else tick.last_scheduled_at
     zone = app.settings.project.timezone

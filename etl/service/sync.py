@@ -17,6 +17,7 @@ from etl.runs import Catalog, History
 from etl.service.app import App, OpenedSource
 from etl.service.cut_off import recorded
 from etl.service.kin import awaited, parents_first
+from etl.service.members import mark_of, told_members
 from etl.service.planning import plan_sync
 from etl.service.status import status
 from etl.service.stream_run import Job, run_stream
@@ -153,17 +154,18 @@ async def _dry_run(app: App, streams: Sequence[Stream], options: SyncOptions) ->
     results = []
     for stream in streams:
         marks = await app.store.watermarks(stream.id)
-        mark = marks.get("")
+        mark = mark_of(stream, marks)
         plan = plan_sync(stream, None if mark is None else mark.value, full=options.full, now=app.clock.now())
         since = "everything" if plan.since is None else f"what changed since {mark or 'incremental.start'}"
-        count = len(plan.windows)
+        count, members = len(plan.windows), await told_members(app.database, app.settings.streams, stream)
+        of = f" of {members}" if members else ""
         results.append(
             StreamResult(
                 stream=stream.id,
                 status=RunStatus.SKIPPED,
                 exit_code=0,
                 verdict=None,
-                reason=f"dry run: would read {since}" + (f" in {count} windows" if count > 1 else ""),
+                reason=f"dry run: would read {since}{of}" + (f" in {count} windows" if count > 1 else ""),
                 watermark=None if mark is None else str(mark),
             )
         )

@@ -106,6 +106,8 @@ def _what(stream: StreamPlan) -> str:
         words = f"everything until {instant(stream.until or '')}"
     else:
         words = f"since {instant(stream.since)}" + (f" until {instant(stream.until)}" if stream.until else "")
+    if stream.members:
+        words += f" of {stream.members}"
     if stream.slices > 1:
         words += f", {several(stream.slices, 'slice')}"
     return words + (", resumes" if stream.resumes else "")

@@ -21,7 +21,7 @@ _COLUMNS: Final = {
 }
 
 Stream = Annotated[str, typer.Argument(metavar="STREAM", help="One stream, as source.stream")]
-Member = Annotated[str, typer.Option("--member", metavar="NAME", help="One member of for_each; default: none")]
+Member = Annotated[str, typer.Option("--member", metavar="NAME", help="One member of for_each, as state show names it")]
 
 
 def show_state(session: Session, selectors: Selectors = None) -> int:

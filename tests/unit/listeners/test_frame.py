@@ -69,6 +69,14 @@ def test_an_unknown_total_has_neither_bar_nor_percentage() -> None:
     assert drawn(tally, 2.0)[0] == "  shop.orders  1 page   100 rows   at cursor abc"
 
 
+def test_the_member_at_work_stands_before_its_page() -> None:
+    """Which of two hundred repositories is being read, and how far."""
+    tally = begun("github.issues")
+    tally.see(page("github.issues", position="page 97", member="pallets/flask"), 1.0)
+
+    assert drawn(tally, 2.0)[0].endswith("   at pallets/flask page 97")
+
+
 def test_the_footer_tells_speed_flow_retries_and_quota() -> None:
     """Retries are counted by their reason."""
     tally = begun("shop.orders")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,14 +12,17 @@ import pytest
 from etl.errors import DataRefused
 from etl.listeners.arrivals import Arrivals
 from etl.model.events import BatchCommitted, StreamFinished
-from etl.model.member import ForEach, FromRows
+from etl.model.instants import CursorKind
+from etl.model.member import ForEach, FromRows, Listed
 from etl.model.run import Counts, RunStatus, StreamResult
 from etl.model.selector import Selector, SelectorKind
 from etl.model.stream import PagesKind, Paging, Records, RequestTemplate, Stream
 from etl.model.template import Template
 from etl.model.verdict import Verdict
+from etl.runs import Watermark
 from etl.runs.members import Part
-from etl.service.members import ArrivingWindows, MemberPlan
+from etl.service.kin import parents_first
+from etl.service.members import ArrivingWindows, MemberPlan, mark_of, told_members
 from etl.service.planning import Plan
 
 PARENT = "shop.customers"
@@ -157,3 +160,40 @@ async def test_no_table_is_an_error_only_where_nobody_is_about_to_make_it() -> N
     assert await rest(beside) == ["4"]
     arrivals.forget([PARENT])
     assert arrivals.version(PARENT) is None
+
+
+def mark(member: str, value: int) -> Watermark:
+    return Watermark(
+        member=member, kind=CursorKind.NUMBER, value=value, ordinal=1, updated_at=datetime(2026, 1, 1, tzinfo=UTC)
+    )
+
+
+def test_a_stream_is_read_up_to_where_all_its_members_are() -> None:
+    """The lowest of those there are; none while one has none, whatever is known of a removed one."""
+    listed = replace(child(), for_each=ForEach(listed=(Listed(name="c", values=(1, 2)),)))
+
+    assert mark_of(listed, {"1": mark("1", 5), "2": mark("2", 7), "9": mark("9", 1)}) == mark("1", 5)
+    assert mark_of(listed, {"1": mark("1", 5)}) is None
+    assert mark_of(child(), {"1": mark("1", 5), "2": mark("2", 3)}) == mark("2", 3)
+    assert mark_of(child(), {}) is None
+
+
+async def test_members_are_told_by_the_name_of_their_variable() -> None:
+    """`2 repos` says more than `2 members`; a product has no such word, and rows nobody has read no number."""
+    one = replace(child(), for_each=ForEach(listed=(Listed(name="repo", values=("a", "b")),)))
+    two = replace(
+        child(), for_each=ForEach(listed=(Listed(name="a", values=(1, 2)), Listed(name="b", values=(1, 2, 3))))
+    )
+
+    assert [await told_members(None, (), stream) for stream in (one, two, child())] == ["2 repos", "6 members", ""]
+
+
+def test_parents_come_before_their_children_and_nothing_else_moves() -> None:
+    """A child that waits for its parent must not hold the place which that parent needs."""
+    parent = replace(child(), name="customers", for_each=None)
+    grandchild = replace(
+        child(), name="lines", for_each=ForEach(rows=FromRows(stream="shop.orders", columns=(("o", ("id",)),)))
+    )
+
+    assert [one.name for one in parents_first((grandchild, child(), parent))] == ["customers", "orders", "lines"]
+    assert [one.name for one in parents_first((grandchild, parent))] == ["lines", "customers"]
