@@ -178,7 +178,7 @@ class StreamClient:
                 hint="raise limits.timeout, or ask for smaller pages",
                 reason="timeout",
             ) from None
-        self._wiring.limiter.answered(response.first_byte_s)
+        self._wiring.limiter.answered(response.first_byte_s, len(response.body))
         return response
 
     async def _head(self, outgoing: Outgoing, token: AccessToken | None) -> Mapping[str, str]:

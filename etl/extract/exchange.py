@@ -26,7 +26,7 @@ from etl.extract.oauth2 import Tokens
 from etl.extract.origins import Origins
 from etl.extract.outage import Outage
 from etl.extract.request import Outgoing
-from etl.extract.retry import LONGEST_PAUSE_S, http_date, quota_of, refusal
+from etl.extract.retry import http_date, quota_of, refusal
 from etl.extract.transport import failure_words, is_dead_connection, read_headers, split_target
 from etl.model.events import QuotaSeen
 from etl.model.page import Response
@@ -117,10 +117,12 @@ class Exchange:
         """The answer behind the redirects, with the request that brought it."""
         clock = self._wiring.clock
         for _ in range(_REDIRECTS + 1):
+            number = self._wiring.limiter.count()
             started_at, started = clock.now(), clock.monotonic()
             answer = await self._send(outgoing, authorization)
             self._wiring.outage.answered()
-            first_byte_s = clock.monotonic() - started
+            # Without connecting, which takes several round trips and says nothing about the server's load.
+            first_byte_s = clock.monotonic() - started - answer.extensions.get("connecting_s", 0.0)
             try:
                 status, headers = answer.status_code, self._headers(answer.headers)
                 if status in _REDIRECTING and "location" in headers:
@@ -129,6 +131,8 @@ class Exchange:
                 body, wire_bytes = await self._body(outgoing, answer, headers)
             finally:
                 await answer.aclose()
+            if status in _BRINGS_A_PAGE:
+                self._look_at_quota(headers, number)
             return outgoing, Response(
                 status=status,
                 headers=headers,
@@ -138,7 +142,7 @@ class Exchange:
                 served_at=http_date(headers.get("date", "")),
                 started_at=started_at,
                 seconds=clock.monotonic() - started,
-                first_byte_s=first_byte_s,
+                first_byte_s=max(0.0, first_byte_s),
                 wire_bytes=wire_bytes,
                 seq=seq,
             )
@@ -191,12 +195,11 @@ class Exchange:
         return self._wiring.signer.scrub(body.removeprefix(_BOM)), wire_bytes
 
     def _judge(self, outgoing: Outgoing, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        """Raises what an answer that is no page means; looks at the quota of one that is."""
+        """Raises what an answer that is no page means."""
         if status >= 400:
             raise refusal(self._label(outgoing), status, headers, self._excerpt(body), self._wiring.clock.now())
         if status not in _BRINGS_A_PAGE and not (outgoing.method == "HEAD" and status < 300):
             raise RequestRefused(f"{self._label(outgoing)} answered {status}, which brings no page", status=status)
-        self._look_at_quota(headers)
         if body.lstrip()[:1] == b"<":
             # A login or error page with status 200 is no empty page.
             kind = headers.get("content-type", "no content type")
@@ -207,7 +210,7 @@ class Exchange:
                 reason="not-json",
             )
 
-    def _look_at_quota(self, headers: Mapping[str, str]) -> None:
+    def _look_at_quota(self, headers: Mapping[str, str], number: int) -> None:
         """Stop before the server has to say no. A pause that no run waits for is left to the answer after this one."""
         wiring, now = self._wiring, self._wiring.clock.now()
         quota = quota_of(headers, now)
@@ -223,8 +226,8 @@ class Exchange:
                 reset_at=reset_at,
             )
         )
-        if quota.remaining == 0 and reset_s is not None and 0 < reset_s <= LONGEST_PAUSE_S:
-            wiring.limiter.pause(reset_s, "rate limit used up")
+        if reset_s is not None:
+            wiring.limiter.quota(quota.remaining, reset_s, number)
 
     def _sent_headers(self, own: tuple[tuple[str, str], ...] | None, authorization: str) -> httpx.Headers:
         """What goes out: to the source's own origin with credentials, elsewhere (None) only what every client sends.

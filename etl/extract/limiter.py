@@ -44,6 +44,7 @@ class SourceLimiter:
         self._next_at = float("-inf")
         self._paused_until = float("-inf")
         self._turns = asyncio.Lock()
+        self._sent = 0
         self.held_s = 0.0
         """Seconds in which no request might be sent, because of the rate or a pause."""
 
@@ -94,10 +95,24 @@ class SourceLimiter:
         if longer and seconds > 0:
             self._listener(SourcePaused(source=self._source, seconds=seconds, reason=reason))
 
-    def answered(self, latency_s: float) -> None:
-        """A good answer after so many seconds to its first byte. Called while `sending`."""
+    def count(self) -> int:
+        """A request goes out now: its number among those of the source."""
+        self._sent += 1
+        return self._sent
+
+    def quota(self, remaining: int, reset_s: float, number: int) -> None:
+        """The answer to request `number` told how many more there may be until the reset: stop before one is refused.
+
+        The server may not have counted what went out after that request.
+        """
+        if remaining <= self._sent - number and 0 < reset_s <= LONGEST_PAUSE_S:
+            self.pause(reset_s, "rate limit used up")
+
+    def answered(self, latency_s: float, size: int = 0) -> None:
+        """A good answer of `size` bytes after so many seconds to its first byte. Called while `sending`."""
         limit = self.limit
-        self._adaptive.answered(latency_s, self._clock.monotonic(), used=self._sends.taken - self._held_back >= limit)
+        used = self._sends.taken - self._held_back >= limit
+        self._adaptive.answered(latency_s, self._clock.monotonic(), used=used, size=size)
         if self.limit > limit:
             self._permits.hand_on()
             self._sends.hand_on()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Final
 from urllib.parse import quote
 
@@ -35,12 +36,15 @@ class _Carrier(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The status and headers, as soon as they are there; the body is read through `stream`.
 
-        The extension `target` goes out in place of the path and query of the URL.
+        The extension `target` goes out in place of the path and query of the URL; `connecting_s` of the answer tells
+        how long there was no connection.
         """
         url = request.url
         place = (url.scheme, url.host, url.port or _PORTS[url.scheme])
+        began = monotonic()
         try:
             wire = await self._connections.take(place)
+            connecting_s = monotonic() - began
             try:
                 status, headers = await wire.ask(self._written(request, place))
             except BaseException:
@@ -49,7 +53,8 @@ class _Carrier(httpx.AsyncBaseTransport):
         except Broken as broken:
             raise httpx.TransportError(str(broken)) from broken
         body = _Body(self._connections, place, wire)
-        return httpx.Response(status, headers=headers, stream=body, request=request)
+        extensions = {"connecting_s": connecting_s}
+        return httpx.Response(status, headers=headers, stream=body, request=request, extensions=extensions)
 
     def _written(self, request: httpx.Request, place: Place) -> bytes:
         target: bytes = request.extensions["target"]

@@ -62,6 +62,7 @@ class Wire(asyncio.Protocol):
     async def ask(self, request: bytes) -> tuple[int, list[Header]]:
         """Send a whole request; status and headers of its answer as soon as they are there.
 
+        An answer to HEAD announces a body that does not come; its connection is not used again.
         Raises Broken. A wire whose asking failed or was cancelled has to be closed.
         """
         if self._failure is not None or self._transport is None:

@@ -53,7 +53,7 @@ class Limits:
 
     rate: float | None = None
     burst: int = 1
-    concurrency: int = 32
+    concurrency: int = 200
     timeout: timedelta = timedelta(seconds=60)
     retries: int = 5
     body: int = 64 * 1024 * 1024

@@ -18,7 +18,7 @@ class LimitsPart(Part):
         None, description="Requests that may go at once when none went for a while. Default 1."
     )
     concurrency: Annotated[int, Field(ge=1, le=1000)] | None = Field(
-        None, description="Most requests in flight at once; the limit adapts below it. Default 32."
+        None, description="Most requests in flight at once; the limit adapts below it. Default 200."
     )
     timeout: PositiveDuration | None = Field(
         None, description="Total deadline of one request, its whole body included. Default `60s`."

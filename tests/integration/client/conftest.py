@@ -199,9 +199,9 @@ class Bench:
         await self.client(base_url, **more)
         return await self.stream(path, kind=kind, params=params).fetch(request or first())
 
-    def request(self, url):
+    def request(self, url, method="GET"):
         """A bare request for the transport below the client."""
-        return httpx.Request("GET", url, extensions={"target": b"/things"})
+        return httpx.Request(method, url, extensions={"target": b"/things"})
 
     def of(self, kind):
         return [event for event in self.events if isinstance(event, kind)]

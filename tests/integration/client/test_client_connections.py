@@ -160,6 +160,20 @@ async def listening(stack, handle, **more):
     return server.sockets[0].getsockname()[1]
 
 
+async def test_an_answer_to_head_has_no_body(bench, server, wire):
+    """It announces one all the same; waiting for it would take until the deadline."""
+    server.plays(wire.Reply([b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"]), wire.reply([1]))
+    await bench.client(server.url)
+    transport = bench.source._wiring.transport
+
+    answer = await transport.handle_async_request(bench.request(server.url, "HEAD"))
+    body = [piece async for piece in answer.stream]
+    await answer.aclose()
+
+    assert (answer.status_code, body) == (200, [])
+    assert (await bench.stream().fetch(wire.first())).facts.count == 1
+
+
 class Proxy:
     """Speaks for clients: forwards absolute targets, and opens tunnels."""
 

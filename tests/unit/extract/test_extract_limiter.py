@@ -264,12 +264,12 @@ class TestAdaptiveLimit:
         limit.pushed_back(101.0)
         assert limit.limit == 4
 
-    def test_after_a_cut_it_grows_by_one_a_round_trip(self):
-        """No more doubling: 5 used answers make 6."""
+    def test_where_nothing_is_known_any_more_it_grows_by_one_a_round_trip(self):
+        """No more doubling, and the refusal is long ago: 5 used answers make 6."""
         limit = AdaptiveLimit(32)
         limit.pushed_back(100.0)
         assert limit.limit == 5
-        self.busy(limit, 6)
+        self.busy(limit, 6, now=131.0)
         assert limit.limit == 6
 
     def test_it_never_falls_below_one(self):
@@ -288,14 +288,52 @@ class TestAdaptiveLimit:
         self.busy(limit, 20, latency_s=0.5)
         assert limit.limit == reached < 30
 
-    def test_a_server_that_became_slower_for_good_is_accepted(self):
-        """The floor drifts upwards, so that the growth goes on one day."""
+    def test_answers_that_take_twice_as_long_make_it_give_way(self):
+        """A tenth less each round trip, not below 4: some of the waiting may be our own."""
         limit = AdaptiveLimit(1000)
-        self.busy(limit, 4, latency_s=0.1)
-        self.busy(limit, 40, latency_s=0.5)
-        reached = limit.limit
-        self.busy(limit, 400, latency_s=0.5)
-        assert limit.limit > reached
+        self.busy(limit, 24, latency_s=0.1)
+        assert limit.limit == 32
+        for second in range(4):
+            self.busy(limit, 10, latency_s=0.5, now=float(second))
+        assert 20 < limit.limit < 32
+
+    def test_a_server_that_became_slower_for_good_is_accepted(self):
+        """Half as many requests and answers as slow as before: it was not the crowd, so the growth goes on."""
+        limit = AdaptiveLimit(1000)
+        self.busy(limit, 24, latency_s=0.1)
+        reached = []
+        for second in range(30):
+            self.busy(limit, 40, latency_s=0.5, now=float(second))
+            reached.append(limit.limit)
+        assert min(reached) == 16
+        assert reached[-1] > 30
+
+    def test_a_few_answers_out_of_a_cache_do_not_make_the_others_slow(self):
+        """One in twenty comes at once; the limit stays where it got."""
+        limit = AdaptiveLimit(40)
+        for second in range(50):
+            self.busy(limit, 1, latency_s=0.001, now=float(second))
+            self.busy(limit, 19, latency_s=0.1, now=float(second))
+        assert limit.limit == 40
+
+    def test_large_pages_bound_it(self):
+        """4 MiB a page: 8 of them are all that may be in flight, whatever the cap."""
+        limit = AdaptiveLimit(1000)
+        for _ in range(100):
+            limit.answered(0.05, 0.0, used=True, size=4 * 1024 * 1024)
+        assert limit.limit == 8
+
+    def test_after_a_refusal_it_comes_back_quickly_and_stops_below(self):
+        """Refused at 41: in two round trips at nine tenths of it, then slowly to 40, and no further."""
+        limit = AdaptiveLimit(1000)
+        self.busy(limit, 33)
+        assert limit.limit == 41
+        limit.pushed_back(100.0)
+        assert limit.limit == 28
+        self.busy(limit, 20, now=101.0)
+        assert limit.limit == 37
+        self.busy(limit, 1000, now=102.0)
+        assert limit.limit == 40
 
     def test_a_fixed_limit_stands_still(self):
         """`--concurrency 3` means 3, whatever happens."""
@@ -404,3 +442,18 @@ async def test_requests_that_wait_for_the_declared_rate_do_not_make_the_limit_gr
     gate.set()
     answered.set()
     await asyncio.gather(*tasks)
+
+
+async def test_a_quota_is_not_overdrawn_by_what_is_on_its_way(make, clock):
+    """Answer 3 says that 5 are left, and 8 went out: the 5 may be those that went out after it."""
+    limiter = make()
+    for _ in range(8):
+        limiter.count()
+
+    limiter.quota(6, 30.0, 3)
+    await limiter.turn()
+    assert clock.slept == []
+
+    limiter.quota(5, 30.0, 3)
+    await limiter.turn()
+    assert clock.slept == [30.0]
