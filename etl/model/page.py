@@ -78,6 +78,15 @@ class Response:
     """Order in which the requests of this run were started; the newer of two versions has the larger one."""
 
 
+class SortedBy(StrEnum):
+    """An order that nobody declared, and the rows of a page are in."""
+
+    KEY = "key"
+    KEY_DOWN = "key, descending"
+    CURSOR = "cursor, then key"
+    CURSOR_DOWN = "cursor, then key, descending"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageFacts:
     """What a page says about the list. The ledger keeps it, so that proofs and resumes need no page again."""
@@ -104,6 +113,9 @@ class PageFacts:
     future_rows: int = 0
     order_broken: str = ""
     """Where the page contradicts the declared order, in one line; empty when it holds or cannot be checked."""
+    sorted_by: frozenset[SortedBy] = frozenset()
+    """Where no order is declared, those its rows are strictly in. A hint hangs on it and no proof, so that the ledger
+    does not keep it."""
     outside_rows: int = 0
     """Rows outside the window's bounds; above zero the server ignored the filter or includes its bound."""
     refused: int | None = None

@@ -143,7 +143,21 @@ def promise(stream: Stream, *, descending: bool = False, binary: bool = False) -
             continue  # newest first: rows come at its beginning
         if proof_of(replace(stream, order=replace(order, by=stream.key, descending=descending))) is ProofMode.CHECKS:
             continue
-        way = ", direction: desc" if descending else ""
         text = ", collation: binary" if binary else ""
-        return f"order: {{by: {'.'.join(stream.key[0])}, {words}{way}{text}}}"
+        return f"order: {{by: {'.'.join(stream.key[0])}, {words}{_way(descending)}{text}}}"
     return ""
+
+
+def promise_by_cursor(stream: Stream, *, descending: bool = False) -> str:
+    """The same over the cursor and the key, which is enough for windows that are over."""
+    if stream.incremental is None or not stream.key:
+        return ""
+    order = Order(by=(stream.incremental.field, *stream.key), unique=True, descending=descending)
+    if proof_of(replace(stream, order=order)) is ProofMode.CHECKS:
+        return ""
+    names = ", ".join(".".join(path) for path in order.by)
+    return f"order: {{by: [{names}], unique: true{_way(descending)}}}"
+
+
+def _way(descending: bool) -> str:
+    return ", direction: desc" if descending else ""

@@ -22,7 +22,7 @@ from etl.normalize.evolution import evolved, settled
 from etl.normalize.fields import Fields, Leaves, Path
 from etl.normalize.layout import MAX_KEY, Layout, key_text
 from etl.normalize.listing import Listing
-from etl.normalize.observed import cursor_facts, key_facts, order_fact
+from etl.normalize.observed import cursor_facts, key_facts, order_fact, sorted_by
 from etl.normalize.shell import Shell
 from etl.normalize.storage import Dialect
 from etl.normalize.surrogates import Originals, without_lone_surrogates
@@ -276,6 +276,7 @@ class StreamDecoder:
             **cursor_facts(block.cursors, request.window, self.upper_bound),
             **self._selections.facts(values, response),
             order_broken=self._order_broken(block),
+            sorted_by=sorted_by(block.keys, block.cursors) if self._layout.key_is_plain else frozenset(),
         )
         return Page(request=request, response=response, facts=facts, block=block, rejects=rejects)
 

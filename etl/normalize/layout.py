@@ -30,6 +30,8 @@ _ORDERED: Final = {
 MAX_KEY: Final = 2_000
 """Bytes of a key as JSON. PostgreSQL's indexes stop at 2,700; one row there must not stop a stream for ever."""
 
+_PLAIN: Final = {ColumnType.BIGINT, ColumnType.DOUBLE, ColumnType.TEXT}
+
 
 class Layout:
     """Everything about one schema version that does not depend on the page."""
@@ -57,6 +59,10 @@ class Layout:
         self.hash_type = _hash_type([schema.columns[place].name for place in self.hashed])
         self.extra = names.get(EXTRA)
         self.order = self._order_places(stream)
+        self.key_is_plain = stream.order is None and [schema.columns[place].type in _PLAIN for place in self.key] == [
+            True
+        ]
+        """Whether an order by the key, which nobody declared, could be seen."""
 
     def _order_places(self, stream: Stream) -> tuple[int, ...]:
         """The columns of the declared order, as long as their values may be compared with less-than; empty otherwise.

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from etl.model.instants import Cursor
-from etl.model.page import Row
+from etl.model.page import Row, SortedBy
 from etl.model.window import Window
 from etl.normalize.layout import key_text
 
@@ -52,6 +52,25 @@ def cursor_facts(cursors: Sequence[Cursor | None], window: Window, upper_bound: 
     if not (window.covers(low) and window.covers(high)):
         facts["outside_rows"] = sum(not window.covers(cursor) for cursor in present)
     return facts
+
+
+def sorted_by(keys: Sequence[Row], cursors: Sequence[Cursor | None]) -> frozenset[SortedBy]:
+    """The orders that the rows of a page are strictly in; all of them for a single row, none where keys are missing."""
+    values = [key[0] for key in keys]
+    found = set()
+    try:
+        found |= _ways(values, SortedBy.KEY, SortedBy.KEY_DOWN)
+        if cursors and None not in cursors:
+            found |= _ways(list(zip(cursors, values, strict=True)), SortedBy.CURSOR, SortedBy.CURSOR_DOWN)
+    except TypeError:  # values that cannot be compared have no order that anybody could promise
+        return frozenset()
+    return frozenset(found)
+
+
+def _ways(values: Sequence[Any], up: SortedBy, down: SortedBy) -> set[SortedBy]:
+    rest = values[1:]
+    found = {up} if all(map(operator.lt, values, rest)) else set()
+    return found | {down} if all(map(operator.gt, values, rest)) else found
 
 
 def order_fact(rows: Sequence[Row], places: Sequence[int], *, descending: bool) -> str:

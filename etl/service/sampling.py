@@ -19,7 +19,7 @@ from etl.listeners.figures import several
 from etl.model.instants import to_micros
 from etl.model.member import Member
 from etl.model.page import Page, PageRequest
-from etl.model.proof import ProofMode, promise, proof_of
+from etl.model.proof import ProofMode, promise, promise_by_cursor, proof_of
 from etl.model.stream import PagesKind, Stream
 from etl.model.window import Window
 from etl.service.app import Sampler
@@ -199,7 +199,8 @@ def _undeclared(stream: Stream, taken: Taken, numbered: bool) -> Finding:
             grade="warning",
             text=f"sorted by {'.'.join(stream.incremental.field)}, which is not unique: "
             "a numbered list in that order cannot be verified",
-            hint="ask the API to sort by a unique field that never changes",
+            hint=_if_promised(promise_by_cursor(stream, descending=cursor == "descending"))
+            or "ask the API to sort by a unique field that never changes",
         )
     return Finding(grade="ok", text="no order declared: a run can be consistent at best")
 

@@ -15,6 +15,7 @@ from etl.verify.closed import Descent, OpenWindow, OverWindow
 from etl.verify.coverage import Coverage
 from etl.verify.keyset import Keyset
 from etl.verify.reach import ByNumber, ByOffset
+from etl.verify.sighting import Advised
 
 _OPEN = (
     "rows of the newest window are still being written: incremental.delay, as long as `lag` at least, waits for them"
@@ -35,7 +36,7 @@ def prove(
     first = paging.first if isinstance(paging.first, int) else 0  # the first cursor of a chain may be any text
     match proof_of(stream):
         case ProofMode.CHECKS:
-            return chained
+            return Advised(chained, stream) if stream.order is None and has_key else chained
         case ProofMode.KEYSET:
             return Keyset(chained)
         case ProofMode.COVERAGE:

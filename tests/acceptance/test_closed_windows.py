@@ -80,3 +80,25 @@ async def test_a_full_reading_proves_what_lies_after_start_too(database_url: str
         result = (await run(tmp_path / "config", api.url, database_url, ", delay: 5m", full=True)).streams[0]
 
     assert (result.verdict, result.counts.inserted) == ("verified", ORDERS), result.reason
+
+
+async def test_the_hint_of_an_undeclared_order_is_a_line_that_makes_the_next_run_verified(
+    database_url: str, tmp_path: Path
+) -> None:
+    """Seen by (`updated_at`, `id`) on every page of every window; written into the file, it proves the reading."""
+    line = "    order: {by: [updated_at, id], unique: true}\n"
+    undeclared = STREAM.replace(line.replace("{", "{{").replace("}", "}}"), "")
+    folder = tmp_path / "config"
+    folder.mkdir()
+    async with serve(port=0, items=0, orders=ORDERS, customers=0) as api:
+        (folder / "shop.yaml").write_text(undeclared.format(url=api.url, more=", delay: 5m"), encoding="utf-8")
+        async with open_app(folder, database_url, {}, lambda event: None) as app:
+            before = (await sync(app, SyncOptions(), FakeStop())).streams[0]
+        hinted = before.hint.rpartition("runs can be verified: ")[2]
+        text = undeclared.format(url=api.url, more=", delay: 5m") + f"    {hinted}\n"
+        (folder / "shop.yaml").write_text(text, encoding="utf-8")
+        async with open_app(folder, database_url, {}, lambda event: None) as app:
+            after = (await sync(app, SyncOptions(full=True), FakeStop())).streams[0]
+
+    assert (before.verdict, hinted) == ("consistent", line.strip())
+    assert after.verdict == "verified", after.reason
