@@ -17,7 +17,7 @@ from urllib.parse import urljoin
 import httpx
 
 from etl import __version__
-from etl.errors import MalformedPage, RequestRefused, SourceFailed, SourceUnavailable
+from etl.errors import ForeignHost, MalformedPage, RequestRefused, SourceFailed, SourceUnavailable
 from etl.extract.auth import Signer
 from etl.extract.body import read_body
 from etl.extract.limiter import SourceLimiter
@@ -152,6 +152,8 @@ class Exchange:
         wiring = self._wiring
         own = wiring.origins.is_own(outgoing.url)
         url = wiring.signer.sign(outgoing.url) if own else outgoing.url
+        if not own:
+            self._refuse_secret_body(outgoing)
         try:
             origin, target = split_target(url)
             request = httpx.Request(
@@ -173,6 +175,15 @@ class Exchange:
             if is_dead_connection(error):
                 raise DeadConnection(self._label(outgoing)) from error
             raise self._unavailable(outgoing, error) from error
+
+    def _refuse_secret_body(self, outgoing: Outgoing) -> None:
+        """A redirect repeats the body, and no host but the source's own may see what it holds."""
+        text = (outgoing.content or b"").decode("utf-8", "replace")
+        if self._wiring.redactor(text) != text:
+            raise ForeignHost(
+                f"{self._label(outgoing)}: the body holds a secret, and that host is not the source's own",
+                hint="name the final address in base_url",
+            )
 
     def _redirected(self, outgoing: Outgoing, status: int, location: str) -> Outgoing:
         """303 asks for a GET, whatever was sent (RFC 9110 15.4.4); the others repeat the request."""

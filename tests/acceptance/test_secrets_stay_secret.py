@@ -22,11 +22,13 @@ CANARIES = {
     "CANARY_PATH": "cnryPath-2e6b9",
 }
 DATABASE_PASSWORD = "cnryDatabase-4b1d7"
+PROXY_PASSWORD = "cnryProxy-90aa3"
 AUTHS = {
     "bearer": '{bearer: "${CANARY_AUTH}"}',
     "basic": '{basic: ["someone", "${CANARY_AUTH}"]}',
     "header": '{header: {X-Api-Key: "${CANARY_AUTH}"}}',
     "query": '{query: {api_key: "${CANARY_AUTH}"}}',
+    "body": "none",
 }
 SOURCE = """\
 base_url: URL
@@ -58,8 +60,12 @@ class Server:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                server.heard.append(f"{self.path}\n{self.headers}")
-                server.answer(self)
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+                server.heard.append(f"{self.path}\n{self.headers}\n{body}")
+                server.answer(self, body)
+
+            def do_POST(self) -> None:
+                self.do_GET()
 
             def log_message(self, *args: object) -> None: ...
 
@@ -73,9 +79,9 @@ class Server:
         self._http.server_close()
         self._thread.join(10)
 
-    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+    def answer(self, handler: BaseHTTPRequestHandler, sent: str) -> None:
         told = f"{self.url}{handler.path.replace(CANARIES['CANARY_PATH'], 'mine')}"
-        echo = f"you sent {handler.path} with {dict(handler.headers)}"
+        echo = f"you sent {handler.path} with {dict(handler.headers)} and {sent}"
         head: dict[str, str] = {}
         status, body = 200, {"things": [{"id": 1, "name": "cup", "self": told}], "next": None}
         if self.mode == "pages" and "page=2" not in handler.path:
@@ -86,7 +92,7 @@ class Server:
             status, head = 302, {"Location": self.elsewhere + handler.path}
         elif self.mode == "rejects":
             body["things"].append({"name": "no key", "self": told})
-        elif self.mode in ("401", "404", "500"):
+        elif self.mode in ("401", "404", "407", "500"):
             status, body = int(self.mode), {"error": echo}
         elif self.mode == "not json":
             body = None
@@ -107,7 +113,7 @@ def forms(secret: str) -> set[bytes]:
     return spelt | {base.rstrip(b"=") for base in bases}
 
 
-FORBIDDEN = {form for secret in (*CANARIES.values(), DATABASE_PASSWORD) for form in forms(secret)}
+FORBIDDEN = {form for secret in (*CANARIES.values(), DATABASE_PASSWORD, PROXY_PASSWORD) for form in forms(secret)}
 
 
 def found_in(data: bytes) -> list[bytes]:
@@ -138,6 +144,8 @@ def secretive(project, servers, monkeypatch):
 
 def configure(project, server: Server, auth: str) -> None:
     text = SOURCE.replace("URL", server.url).replace("AUTH", AUTHS[auth], 1)
+    if auth == "body":
+        text += '    method: POST\n    json: {login: {token: "${CANARY_AUTH}"}, page: 1}\n'
     (project.folder / "config" / "api.yaml").write_text(text, encoding="utf-8")
 
 
@@ -183,18 +191,45 @@ def test_no_secret_is_told_stored_or_sent_elsewhere(secretive, servers, auth) ->
     ):
         own.mode = mode
         said.append((mode, secretive.here("sync", *options)))
+    runs = [str(run) for (run,) in secretive.rows("SELECT run_id FROM etl_runs")]
+    assert len(runs) == len(said)
     for command in (
-        ("runs", "list"), ("runs", "show"), ("runs", "list", "--json"), ("rejects", "list"), ("rejects", "show", "1"),
-        ("status",), ("query", "SELECT * FROM etl_pages"), ("query", "SELECT * FROM etl_requests", "--format", "csv"),
-        ("query", "SELECT * FROM etl_run_streams", "--format", "json"),
+        *(("runs", "show", run, "--json") for run in runs[-2:]), ("runs", "show", runs[0]),
+        ("check", "-vv"), ("check", "--json"), ("plan", "--show-config"), ("plan", "--probe", "-vv"),
+        ("preview", "api.things", "--curl"), ("preview", "api.things", "-vv"),
+        ("runs", "list"), ("runs", "list", "--json"), ("rejects", "list"), ("rejects", "show", "1"),
+        ("status",), ("query", "SELECT * FROM etl_pages"), ("query", "SELECT * FROM etl_requests", "-o", "csv"),
+        ("query", "SELECT * FROM etl_run_streams", "-o", "json"),
     ):  # fmt: skip
         said.append((" ".join(command), secretive.here(*command)))
 
+    assert [(name, done.err) for name, done in said[9:] if done.code not in (0, 4)] == []
     assert any(form in heard.encode() for form in forms(CANARIES["CANARY_AUTH"]) for heard in own.heard)
     assert [done.code for _, done in said[:3]] == [0, 0, 0], said[:3]
     assert {name: found_in((done.out + done.err).encode()) for name, done in said} == {name: [] for name, _ in said}
     assert found_in(stored(secretive)) == []
     assert other.heard == []
+
+
+@pytest.mark.parametrize("answer", ["nobody", "407", "no url"])
+def test_a_proxy_keeps_its_password(secretive, servers, monkeypatch, answer) -> None:
+    """Named by an environment variable, dead, refusing, or misspelt: told, and without what stands before the @."""
+    own, other = servers
+    configure(secretive, own, "bearer")
+    file = secretive.folder / "config" / "api.yaml"
+    file.write_text(file.read_text() + "trust_env: true\n")
+    place = {"nobody": "127.0.0.1:1", "407": other.url.removeprefix("http://"), "no url": "127.0.0.1:port"}[answer]
+    other.mode = "407"
+    monkeypatch.setenv("http_proxy", f"http://someone:{PROXY_PASSWORD}@{place}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+
+    done = secretive.here("sync", "-vv")
+
+    assert done.code == 4
+    assert "Traceback" not in done.err
+    assert found_in((done.out + done.err).encode()) == []
+    assert found_in(stored(secretive)) == []
 
 
 def test_a_traceback_masks_what_it_holds(secretive, servers, monkeypatch) -> None:

@@ -158,6 +158,20 @@ async def test_a_secret_written_as_a_parameter_is_kept_nowhere(bench, server, wi
         assert server.seen[-1].target == f"/things?page=2&key={CANARY}"
 
 
+async def test_a_secret_in_the_body_does_not_follow_a_redirect_to_an_allowed_host(bench, server, serving, wire):
+    """307 repeats the body; without a secret in it the redirect is followed."""
+    other = await serving()
+    server.plays(wire.reply(b"", 307, Location=f"{other.url}/part"))
+    await bench.client(server.url, secrets=[CANARY], allow_hosts=(other.url,))
+
+    with pytest.raises(ForeignHost, match="the body holds a secret"):
+        await bench.stream(method="POST", body={"token": CANARY}).fetch(wire.first())
+    assert other.seen == []
+
+    await bench.stream(method="POST", body={"token": "none"}).fetch(wire.first())
+    assert other.seen[0].body == b'{"token":"none"}'
+
+
 async def test_a_secret_parameter_does_not_follow_a_redirect_to_an_allowed_host(bench, server, serving, wire):
     """It is a credential of the source, wherever it is written."""
     other = await serving()
