@@ -49,9 +49,10 @@ def query(
     values = dict(_parameter(text) for text in params or ())
     timeout_s = span_option("--timeout", timeout).total_seconds()
     most = limit if limit is not None else _default_limit(session, form, out)
-    shown = asyncio.run(
-        _answer(session.database_url(), sql, values, timeout_s=timeout_s, limit=most, form=form, out=out)
-    )
+    with session.writing("stdout" if out is None else str(out)):
+        shown = asyncio.run(
+            _answer(session.database_url(), sql, values, timeout_s=timeout_s, limit=most, form=form, out=out)
+        )
     if limit is None and shown == most:
         session.say(f"these are the first {shown}; more with --limit N, all of them with -o csv")
     return 0

@@ -11,8 +11,8 @@ import gc
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, TextIO, TypeVar
 
@@ -21,7 +21,7 @@ import typer
 from etl.entrypoints.cli.failure import anatomy, as_fields, bug_report, expected
 from etl.entrypoints.cli.options import LogFormat, Shared
 from etl.entrypoints.cli.talk import Talk, ignore, talk
-from etl.errors import EtlError
+from etl.errors import EtlError, UsageError
 from etl.listeners.figures import Marks, marks_for
 from etl.listeners.levels import Level
 from etl.listeners.printable import Printable
@@ -86,7 +86,23 @@ class Session:
 
     def data(self, text: str) -> None:
         """A line of data, on stdout."""
-        print(self.redactor(text), file=self.out)
+        with self.writing("stdout"):
+            print(self.redactor(text), file=self.out)
+
+    @contextmanager
+    def writing(self, place: str) -> Iterator[None]:
+        """Raises UsageError for an output that takes nothing more: the work is done, and its result has no place."""
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self._drop_output()
+            raise UsageError(
+                f"the result cannot be written to {place}",
+                why=error.strerror or str(error),
+                data="what was committed is stored",
+            ) from None
 
     def data_object(self, value: object) -> None:
         """One JSON value, on stdout."""
@@ -146,7 +162,8 @@ class Session:
         """Run a command and turn whatever ends it into an exit code; the error edge of the process."""
         try:
             code = command()
-            self.out.flush()
+            with self.writing("stdout"):
+                self.out.flush()
         except EtlError as error:
             return self.failed(error)
         except BrokenPipeError:
@@ -187,10 +204,13 @@ class Session:
                 self.out.flush()
 
     def _reader_gone(self) -> int:
+        self._drop_output()
+        return BROKEN_PIPE
+
+    def _drop_output(self) -> None:
         # What is still in the buffer would raise again when the interpreter flushes it at its end.
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.out.fileno())
-        return BROKEN_PIPE
 
 
 def _as_json(value: object) -> object:
