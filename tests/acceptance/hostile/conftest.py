@@ -34,9 +34,12 @@ def http(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-class _Handler(socketserver.StreamRequestHandler):
+class Handler(socketserver.StreamRequestHandler):
+    """Reads requests and plays what the wires say."""
+
     def handle(self) -> None:
-        wires: Wires = self.server.wires  # type: ignore[attr-defined]
+        assert isinstance(self.server, Server)
+        wires = self.server.wires
         try:
             while first := self.rfile.readline(65_536):
                 length = 0
@@ -58,16 +61,19 @@ def _closes(response: bytes) -> bool:
     return f"content-length: {len(body)}".encode() not in head.lower()
 
 
-class _Server(socketserver.ThreadingTCPServer):
+class Server(socketserver.ThreadingTCPServer):
+    """A thread a connection."""
+
     allow_reuse_address = True
     daemon_threads = True
+    wires: Wires
 
 
 @pytest.fixture
 def wires() -> Iterator[Wires]:
     made = Wires()
-    with _Server(("127.0.0.1", 0), _Handler) as server:
-        server.wires = made  # type: ignore[attr-defined]
+    with Server(("127.0.0.1", 0), Handler) as server:
+        server.wires = made
         made.url = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
