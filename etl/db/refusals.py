@@ -31,6 +31,10 @@ class _Cause:
     hint: str
 
 
+_LOST_COLUMN = _Cause(
+    "has lost a column that somebody dropped or renamed",
+    "Add it back with its old name; `columns: {NAME: drop}` leaves it empty from then on.",
+)
 _SQLITE = {
     "SQLITE_BUSY": _Cause("is locked by another process", "Close the program that writes to it, then run again."),
     "SQLITE_LOCKED": _Cause("is locked by another process", "Close the program that writes to it, then run again."),
@@ -45,10 +49,14 @@ _SQLITE = {
 }
 
 _POSTGRES = {
+    "0A000": _Cause(
+        "cannot change the table", "Drop the view or rule that stands on it, run again, and make it anew afterwards."
+    ),
     "25006": _Cause("is read-only", "Name the primary server, or make the database writable."),
     "28": _Cause("refused the login", "Check user and password in the database URL."),
     "3D": _Cause("does not exist", "Create it (`createdb`), or name another one."),
     "40": _Cause("could not serialize the transaction", "Run again; another writer was in the way."),
+    "42703": _LOST_COLUMN,
     "42501": _Cause("denied the permission", "Grant this user the right to create and write tables."),
     "53100": _Cause("could not grow: the disk is full", "Free some space on the server, then run again."),
     "53": _Cause("is out of resources", "Raise its limits (connections, memory), or close other clients."),
@@ -116,6 +124,8 @@ def _cause(raw: BaseException) -> _Cause:
         for prefix, cause in _SQLITE.items():
             if name.startswith(prefix):
                 return cause
+        if "has no column named" in str(raw):  # told by its text alone
+            return _LOST_COLUMN
     state = sqlstate(raw)
     for length in (5, 2):
         if state[:length] in _POSTGRES:
