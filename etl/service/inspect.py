@@ -11,6 +11,7 @@ from etl.model.instants import CursorFormat
 from etl.model.run import RunStatus
 from etl.model.stream import Stream
 from etl.runs import History, Watermarks
+from etl.runs.forgetting import forget_lost_table
 from etl.runs.history import Pruned, RejectLine, RunLine, StreamLine
 from etl.service.app import App
 from etl.settings import select
@@ -109,11 +110,16 @@ async def set_watermark(app: App, stream: str, value: str, *, member: str) -> st
 
 
 async def reset_watermark(app: App, stream: str, *, member: str) -> int:
-    """Forget a watermark, or without `member` all of a stream's, holding its lease; how many there were."""
+    """Forget a watermark, or without `member` all of a stream's, holding its lease; how many there were.
+
+    Without `member`, a table that somebody dropped is forgotten as well.
+    """
     chosen = _one(app, stream)
     if member and member not in await Watermarks(app.database, app.clock).all(chosen.id):
         _check_member(chosen, member)
     async with app.leases.hold(chosen.id):
+        if not member:
+            await forget_lost_table(app.database, app.clock, chosen.id, chosen.table)
         return await Watermarks(app.database, app.clock).reset(chosen.id, member or None)
 
 

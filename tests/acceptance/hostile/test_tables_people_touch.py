@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from tests.acceptance.conftest import Project
 from tests.acceptance.hostile.conftest import Hostile, http
 
 STREAM = """
@@ -82,3 +83,20 @@ def test_a_table_that_was_renamed(filled: Hostile) -> None:
     assert filled.sync().code == 0
     assert filled.project.rows("SELECT id, size, name FROM api_things") == [(1, 1, "x")]
     assert filled.project.rows("SELECT id, size, name FROM kept") == [(1, 1, "x")]
+
+
+def test_a_table_that_was_dropped_takes_an_interrupted_reading_along(project: Project) -> None:
+    """Its pages were committed and are gone with the table; a resumed reading would have passed them over."""
+    project.slow(0.2)
+    running = project.start("sync", "shop.items", "--concurrency", "1")
+    project.until_committed(3)
+    running.process.kill()
+    running.wait()
+    project.slow(0.0)
+    project.write("DROP TABLE shop_items")
+
+    assert project.here("sync", "shop.items").code == 6
+    assert project.here("state", "reset", "shop.items", "--yes").code == 0
+    assert project.here("sync", "shop.items").code == 0
+
+    project.holds_the_truth("items")
