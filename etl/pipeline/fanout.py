@@ -22,6 +22,7 @@ from etl.model.window import Window
 from etl.pipeline.budget import Budget
 from etl.pipeline.progress import WindowProgress, is_gone
 from etl.pipeline.reading import Reading
+from etl.pipeline.rescue import again, not_narrower, should_halve
 from etl.pipeline.supply import GivenWindows
 from etl.ports import Ledger, Limiter, Listener, Pages, Proof, Source, Windows, Writer
 
@@ -166,16 +167,19 @@ class Fanout:
     async def _page(self, progress: WindowProgress, request: PageRequest) -> None:
         """Bring one page, from the ledger or from the source, and learn its successors."""
         try:
-            facts = self._rooms.ledger.recall(request) or await self._fetch(request)
+            recalled = self._rooms.ledger.recall(request)
+            progress.recalled |= recalled is not None
+            facts = recalled or await self._fetch(request)
             self._tell_plan(request, facts)
             following = () if is_gone(request, facts) else self._rooms.pages.following(request, facts)
             progress.answered(request, facts, following)
         except AuthRefused as refused:
             if not self._is_one_members(refused, request):
                 raise  # every other request would be refused as well
-            progress.fail(refused)
+            progress.fail(refused, request)
         except (SourceFailed, DataRefused) as failure:
-            progress.fail(failure)
+            if not again(progress, self._rooms.pages.first(progress.window), request, failure):
+                progress.fail(failure, request)
         finally:
             self._open -= 1
             progress.in_flight -= 1
@@ -256,6 +260,7 @@ class Fanout:
             del self._active[number]
             self._rooms.pages.ended(progress.window)
             if not self._split(number, progress):
+                progress.judgement = not_narrower(progress)
                 self._reading.take(progress.reading())
         finally:
             self._open -= 1
@@ -264,8 +269,7 @@ class Fanout:
 
     def _split(self, number: _Number, progress: WindowProgress) -> bool:
         """Read a window that the API caps in two halves instead, and those in halves again, until they fit."""
-        judgement = progress.judgement
-        halves = self._rooms.halve(progress.window) if judgement is not None and judgement.capped else ()
+        halves = self._rooms.halve(progress.window) if should_halve(progress) else ()
         self._halves.extend(((*number, half), window) for half, window in enumerate(halves))
         return bool(halves)
 

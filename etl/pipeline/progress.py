@@ -24,15 +24,20 @@ class WindowProgress:
         "_only",
         "_queue",
         "_token_ordinal",
+        "failed_depth",
         "failure",
         "first_token",
         "gone",
         "in_flight",
+        "items",
         "judgement",
         "last_token",
         "max_cursor",
+        "outside",
         "pages",
         "proof",
+        "recalled",
+        "restarts",
         "was_cut",
         "window",
     )
@@ -42,7 +47,8 @@ class WindowProgress:
         self.proof = proof
         self.in_flight = 0
         self.was_cut = self.gone = False
-        self.pages = 0
+        self.pages = self.items = self.outside = self.restarts = self.failed_depth = 0
+        self.recalled = False
         self._only: PageFacts | None = None
         self.failure: StreamStopped | None = None
         self.judgement: Judgement | None = None
@@ -64,6 +70,8 @@ class WindowProgress:
     def answered(self, request: PageRequest, facts: PageFacts, following: Iterable[PageRequest]) -> None:
         """A page came: keep what it says and what it makes possible."""
         self.pages += 1
+        self.items += facts.count
+        self.outside += facts.outside_rows
         self._only = facts if self.pages == 1 else None
         if is_gone(request, facts):
             self.gone = True
@@ -88,10 +96,17 @@ class WindowProgress:
         """Queue requests the proof wants."""
         self._queue.append(iter(requests))
 
-    def fail(self, failure: StreamStopped) -> None:
-        """Keep the first failure; nothing more is asked for in this window."""
-        self.failure = self.failure or failure
+    def fail(self, failure: StreamStopped, request: PageRequest) -> None:
+        """Keep the first failure, and how deep in the list it was; nothing more is asked for in this window."""
+        if self.failure is None:
+            self.failure, self.failed_depth = failure, request.ordinal * request.stride
         self._queue.clear()
+
+    def restart(self, first: PageRequest) -> None:
+        """Read the window again from its beginning."""
+        self.restarts += 1
+        self._queue.clear()
+        self.ask((first,))
 
     def cut(self) -> None:
         """The budget of the run is spent: nothing more is asked for, and nothing can be judged."""

@@ -11,11 +11,13 @@ import socket
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, literal, select, update
+from sqlalchemy import table as sql_table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from etl.db import state
 from etl.db.database import Database, same_again
+from etl.db.tables import recorded_schema
 from etl.model.instants import Cursor, CursorKind
 from etl.model.run import Counts, RunKind, RunStatus, RunTrigger
 from etl.ports import Clock
@@ -173,6 +175,14 @@ class RunStore:
         """The sums over what the run's generation has committed so far: a resumed reading is weighed as a whole."""
         async with self._database.read() as connection:
             return await ledger_sums.generation_counts(connection, run.stream, run.generation)
+
+    async def holds_rows(self, table: str) -> bool:
+        """Whether a data table holds any row; one that does not exist holds none."""
+        async with self._database.read() as connection:
+            if await recorded_schema(connection, table) is None:
+                return False
+            query = select(literal(1)).select_from(sql_table(table)).limit(1)
+            return (await connection.execute(query)).first() is not None
 
     async def schema_changes(self, run: StreamRun) -> tuple[str, ...]:
         """What the run changed in the table, a line each: `+ gift_note text`, `total bigint to numeric`."""

@@ -19,6 +19,7 @@ from etl.ports import Stop, Windows
 from etl.runs import Ending, Interval, StreamLease, StreamRun, WatermarkStep
 from etl.service.app import App, OpenedSource
 from etl.service.deletes import Decision, decide
+from etl.service.emptiness import judged_when_empty
 from etl.service.feeds import feed_steps, untold
 from etl.service.freshness import judged_by_age
 from etl.service.members import MemberPlan, parent_of, windows_of
@@ -156,7 +157,7 @@ class _Attempt:
             if self.job.bounds is None:  # a past range has no newest row
                 outcome = judged_by_age(self.stream, self.record, reading, outcome, upper_bound)
             decision = await self._decide(reading, outcome, counts)
-            outcome = decision.outcome
+            outcome = await judged_when_empty(self.app, self.stream, reading, decision.outcome, counts)
             ending = Ending(
                 status=outcome.status,
                 exit_code=outcome.exit_code,

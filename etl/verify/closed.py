@@ -96,24 +96,54 @@ class Descent:
         return self._checks.next_pass()
 
 
-class OverWindow:
-    """Over the proof of one window that is over by our clock: takes its claim away where that is not so."""
+class WithinBounds:
+    """Over the proof of a window with bounds: counts the rows from outside it, and tells of them.
 
-    def __init__(self, proof: Proof, bounds: tuple[Cursor | None, Cursor | None], is_over: Callable[[], bool]) -> None:
+    Rows at the upper bound itself are taken for an API that includes it.
+    """
+
+    def __init__(self, proof: Proof, bounds: tuple[Cursor | None, Cursor | None]) -> None:
         self._proof = proof
         self._low, self._high = bounds
-        self._is_over = is_over
-        self._strayed = 0
+        self.strayed = 0
         self.probes = proof.probes
         self.repairs = proof.repairs
 
     def saw(self, request: PageRequest, facts: PageFacts) -> None:
-        """Rows at the upper bound itself are taken for an API that includes it."""
+        """One page of the window."""
         low, high = facts.min_cursor, facts.max_cursor
         below = low is not None and self._low is not None and low < self._low  # type: ignore[operator]
         above = high is not None and self._high is not None and high > self._high  # type: ignore[operator]
-        self._strayed += facts.outside_rows if below or above else 0
+        self.strayed += facts.outside_rows if below or above else 0
         self._proof.saw(request, facts)
+
+    @property
+    def counts_keys(self) -> bool:
+        """As the proof has it."""
+        return self._proof.counts_keys
+
+    def judge(self, distinct_keys: int | None) -> Judgement:
+        """As the proof has it, with how many rows the API's filter let through."""
+        found = self._proof.judge(distinct_keys)
+        if not self.strayed:
+            return found
+        count = "1 row" if self.strayed == 1 else f"{self.strayed:,} rows"
+        return replace(
+            found,
+            reason=f"{found.reason}; {count} came from outside the window",
+            hint=found.hint or "look at the parameters that hold {start} and {end}: does the API obey them?",
+        )
+
+
+class OverWindow:
+    """Over the proof of one window that is over by our clock: takes its claim away where that is not so."""
+
+    def __init__(self, proof: WithinBounds, is_over: Callable[[], bool]) -> None:
+        self._proof = proof
+        self._is_over = is_over
+        self.saw = proof.saw
+        self.probes = proof.probes
+        self.repairs = proof.repairs
 
     @property
     def counts_keys(self) -> bool:
@@ -125,16 +155,13 @@ class OverWindow:
         found = self._proof.judge(distinct_keys)
         if found.verdict is not Verdict.VERIFIED or found.reason.startswith("one response"):
             return found
-        if self._strayed:
-            count = "1 row" if self._strayed == 1 else f"{self._strayed:,} rows"
-            what = f"{count} came from outside the window"
-            hint = "look at the parameters that hold {start} and {end}: does the API obey them?"
-            return replace(found, verdict=Verdict.CONSISTENT, reason=f"{found.reason}; no proof, as {what}", hint=hint)
+        if self._proof.strayed:
+            return replace(found, verdict=Verdict.CONSISTENT, reason=f"no proof: {found.reason}")
         if not self._is_over():
             return replace(
                 found,
                 verdict=Verdict.CONSISTENT,
-                reason=f"{found.reason}; no proof, as by the server's clock the window was not over for `lag`",
+                reason=f"no proof, as the window was not over by the server's clock: {found.reason}",
                 hint="a longer incremental.delay leaves room for clocks that differ",
             )
         return found

@@ -7,6 +7,8 @@ from dataclasses import replace
 from etl.model.page import PageFacts, PageRequest
 from etl.model.verdict import Judgement, Verdict
 
+_DIGEST = 8
+
 
 class OrderWatch:
     """Remembers the first page that contradicts the declaration."""
@@ -18,8 +20,14 @@ class OrderWatch:
 
     def saw(self, request: PageRequest, facts: PageFacts) -> None:
         """One page of the list, whatever it was asked for."""
-        if facts.order_broken and not self.broken:
+        if self.broken:
+            return
+        if facts.order_broken:
             self.broken = f"{facts.order_broken} on {request.position}"
+            return
+        keys = facts.key_digests
+        if len({keys[at : at + _DIGEST] for at in range(0, len(keys), _DIGEST)}) * _DIGEST < len(keys):
+            self.broken = f"two rows share a key on {request.position}"
 
     def downgraded(self, weak: Judgement) -> Judgement:
         """The weaker judgement, with what took the proof away."""

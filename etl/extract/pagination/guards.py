@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
-from etl.errors import PagingLoop
+from etl.errors import PagingLoop, TooLarge
 from etl.model.page import PageFacts, PageRequest, Purpose
 from etl.model.stream import PagesKind, Stream
 from etl.model.window import Window
@@ -26,6 +26,10 @@ class Strategy(Protocol):
         """As `ports.Pages`."""
 
 
+_GROWN_PAGES: Final = 100
+"""Pages that a list may grow by, beyond twice its size, while it is read."""
+
+
 @dataclass(slots=True)
 class _Walk:
     """What was seen of one chain in one pass."""
@@ -34,6 +38,8 @@ class _Walk:
     digests: dict[bytes, int] = field(default_factory=dict)
     """The ordinal of the first page with these keys."""
     last_digest: bytes = b""
+    rows: int | None = None
+    """What the list was told to hold when its reading began."""
 
 
 class Guarded:
@@ -54,6 +60,7 @@ class Guarded:
         if request.purpose is Purpose.PROBE:
             return ()
         named = self._pages.following(request, facts)
+        self._watch_growth(request, facts)
         if self._chained:
             return self._step(request, facts, tuple(named))
         told = facts.total_rows is not None or facts.total_pages is not None
@@ -67,6 +74,23 @@ class Guarded:
         """Forget the walks over the window."""
         for key in [key for key in self._walks if key[0] == window]:
             del self._walks[key]
+
+    def _watch_growth(self, request: PageRequest, facts: PageFacts) -> None:
+        """A list that grows faster than it is read would be followed for ever."""
+        if facts.total_rows is None or not request.stride:
+            if not request.ordinal and facts.total_rows is not None:
+                self._walks.setdefault((request.window, request.attempt), _Walk()).rows = facts.total_rows
+            return
+        walk = self._walks.get((request.window, request.attempt))
+        if walk is None or walk.rows is None:
+            return
+        bound = 2 * walk.rows + _GROWN_PAGES * request.stride
+        if facts.total_rows > bound and request.ordinal * request.stride >= walk.rows:
+            raise TooLarge(
+                f"{self._stream.id}: the list grew faster than it was read: it held {walk.rows:,} rows at first, "
+                f"and {facts.total_rows:,} by now",
+                hint="what was read is stored; ask for less at a time: incremental with {start} and {end}, or a step",
+            )
 
     def _step(self, request: PageRequest, facts: PageFacts, named: tuple[PageRequest, ...]) -> Iterable[PageRequest]:
         key = (request.window, request.attempt)

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from etl.errors import PagingLoop
+from etl.errors import PagingLoop, TooLarge
 from etl.extract.pagination import strategy
 from etl.model.page import PageFacts
 
@@ -239,3 +239,29 @@ def test_a_first_page_that_lost_a_row_to_a_filter_does_not_promise_pages_that_ar
 
     assert [request.page for request in named] == list(range(2, 13))
     assert [request.page for request in named if request.may_be_past_end] == [11, 12]
+
+
+def follow_a_growing_list(kit, pages, asked):
+    open_requests, total = [pages.first(kit.window)], 100
+    while open_requests:
+        request = open_requests.pop(0)
+        asked.append(request.position)
+        open_requests += pages.following(request, kit.facts(10, request.position.encode(), total_rows=total))
+        total += 20
+
+
+def test_a_list_that_grows_faster_than_it_is_read_is_not_followed_for_ever(kit):
+    """Every page tells 20 rows more; bounded by twice its first size and 100 pages, and said."""
+    pages, asked = strategy(kit.stream(pages=kit.paging("number", first=1, size=10))), []
+
+    with pytest.raises(TooLarge, match="grew faster than it was read: it held 100 rows at first"):
+        follow_a_growing_list(kit, pages, asked)
+
+    assert len(asked) < 130
+
+
+def test_a_total_that_told_too_little_is_no_growth(kit):
+    """5,700 rows where 100 are told on every page: read to the end."""
+    stream = kit.stream(pages=kit.paging("number", first=1, size=10))
+
+    assert len(read(stream, Server(5_700, total=100), 10, limit=700)[0]) == 5_700

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from etl.errors import AuthRefused, DatabaseRefused, GaveUp, LeaseLost, StreamStopped
+from etl.errors import AuthRefused, DatabaseRefused, GaveUp, LeaseLost, RequestRefused, StreamStopped
 from etl.model.page import Page, PageFacts, PageRequest, Purpose, Response, RowBlock
 from etl.model.verdict import Judgement, Verdict
 from etl.model.window import Window
@@ -564,3 +564,157 @@ async def test_what_a_strategy_remembers_of_a_window_goes_when_it_ends() -> None
     await world.read(Window(member="a"), Window(member="b"))
 
     assert sorted(window.member for window in pages.forgotten) == ["a", "b"]
+
+
+class Cursors(Chained):
+    """A chain whose pages are asked for by cursor."""
+
+    def following(self, asked: PageRequest, facts: PageFacts) -> Iterable[PageRequest]:
+        return tuple(
+            replace(
+                named,
+                ordinal=asked.ordinal + 1,
+                page=None,
+                cursor=f"c{asked.ordinal + 1}",
+                position=f"c{asked.ordinal + 1}",
+            )
+            for named in ([request(asked.window, 0)] if asked.ordinal + 1 < self.pages else [])
+        )
+
+
+class Expiring(FakeSource):
+    """The cursor of the third page has expired the first `times` it is asked for."""
+
+    def __init__(self, times: int, status: int = 410) -> None:
+        super().__init__()
+        self.times, self.status = times, status
+
+    async def fetch(self, asked: PageRequest) -> Page:
+        if asked.position == "c2" and self.times:
+            self.times -= 1
+            self.asked.append(asked.position)
+            raise RequestRefused("c2 answered", status=self.status)
+        brought = await super().fetch(replace(asked, page=asked.page or 0))
+        return replace(brought, request=asked)
+
+
+async def test_an_expired_cursor_restarts_its_window_and_not_the_run() -> None:
+    """410 in the middle of a chain: the same window from its first page, as another pass."""
+    world = World(Cursors(4), source=Expiring(1))
+
+    reading = await world.read()
+
+    assert world.source.asked == ["page:0", "c1", "c2", "page:0", "c1", "c2", "c3"]
+    assert [attempt for _, _, attempt in world.proof.seen] == [0, 0, 2, 2, 2, 2]
+    assert (reading.judgement, reading.failure) == (FINE, None)
+
+
+async def test_a_cursor_that_expires_again_and_again_fails_its_window() -> None:
+    """Twice is patience, more would be a circle."""
+    world = World(Cursors(4), source=Expiring(9))
+
+    reading = await world.read()
+
+    assert world.source.asked.count("c2") == 3
+    assert str(reading.failure) == "c2 answered"
+
+
+@pytest.mark.parametrize(("known", "tries"), [({}, 1), ({"page:0": PageFacts(count=2), "c1": PageFacts(count=2)}, 2)])
+async def test_a_refused_cursor_has_expired_only_when_an_earlier_run_got_it(
+    known: dict[str, PageFacts], tries: int
+) -> None:
+    """400 for a fresh cursor has another reason; for one out of the ledger hours may have passed."""
+    world = World(Cursors(4), source=Expiring(9, status=400), ledger=FakeLedger(known))
+
+    reading = await world.read()
+
+    assert world.source.asked.count("c2") == tries
+    assert reading.failure is not None
+
+
+def halves(window: Window) -> tuple[Window, ...]:
+    low, high = int(window.start or 0), int(window.end or 0)
+    middle = (low + high) // 2
+    return (replace(window, end=middle), replace(window, start=middle)) if low < middle < high else ()
+
+
+class Shallow(FakeSource):
+    """Lists no more than the first 1,000 rows of a window; each unit of a window has 500 rows, 100 a page."""
+
+    async def fetch(self, asked: PageRequest) -> Page:
+        assert asked.page is not None
+        if asked.page >= 10:
+            raise RequestRefused("too deep", status=400)
+        return await super().fetch(asked)
+
+
+class Wide(Numbered):
+    """As many pages as the window has rows for."""
+
+    def first(self, window: Window) -> PageRequest:
+        return replace(request(window, 0), stride=100)
+
+    def following(self, asked: PageRequest, facts: PageFacts) -> Iterable[PageRequest]:
+        pages = 5 * (int(asked.window.end or 0) - int(asked.window.start or 0))
+        named = (replace(request(asked.window, page), stride=100) for page in range(1, pages))
+        return named if asked.page == 0 else ()
+
+
+async def test_a_window_that_is_too_deep_for_the_api_is_read_in_halves() -> None:
+    """400 beyond the first 1,000 rows: eight units become four windows of two."""
+    world = World(Wide(0), source=Shallow())
+    parts = replace(world.parts, rooms=replace(world.parts.rooms, halve=halves))
+
+    reading = await sync_stream(parts, (Window(start=0, end=8),))
+
+    assert (reading.windows, reading.failure, reading.judgement) == (4, None, FINE)
+
+
+async def test_a_window_that_cannot_be_cut_any_more_keeps_its_failure() -> None:
+    """One unit with more rows than the API lists."""
+    world = World(Wide(0), source=Shallow())
+    parts = replace(world.parts, rooms=replace(world.parts.rooms, halve=lambda window: ()))
+
+    reading = await sync_stream(parts, (Window(start=0, end=8),))
+
+    assert str(reading.failure) == "too deep"
+
+
+async def test_windows_of_an_api_that_ignores_their_bounds_are_not_cut_for_ever() -> None:
+    """Each half would hold all rows again: two to the power of the halvings. The hint says what was seen."""
+
+    class Ignoring(FakeSource):
+        async def fetch(self, asked: PageRequest) -> Page:
+            brought = await super().fetch(asked)
+            width = int(asked.window.end or 0) - int(asked.window.start or 0)
+            outside = 0 if width > 500_000 else 2
+            return replace(brought, facts=replace(brought.facts, outside_rows=outside))
+
+    class Capped(FakeProof):
+        def judge(self, distinct_keys: int | None) -> Judgement:
+            return replace(FINE, verdict=Verdict.INCOMPLETE, capped=True)
+
+    world = World(Chained(1), source=Ignoring())
+    parts = replace(world.parts, rooms=replace(world.parts.rooms, prove=lambda window: Capped(), halve=halves))
+
+    reading = await sync_stream(parts, (Window(start=0, end=1_000_000),))
+
+    assert len(world.source.asked) == 3
+    assert reading.judgement is not None
+    assert reading.judgement.hint.startswith("2 of 2 rows came from outside the window")
+
+
+async def test_a_capped_window_of_one_unit_says_what_is_left_to_do() -> None:
+    """Incomplete, and no advice to cut what cannot be cut."""
+
+    class Capped(FakeProof):
+        def judge(self, distinct_keys: int | None) -> Judgement:
+            return replace(FINE, verdict=Verdict.INCOMPLETE, capped=True, hint="cut it")
+
+    world = World(Chained(1))
+    parts = replace(world.parts, rooms=replace(world.parts.rooms, prove=lambda window: Capped(), halve=halves))
+
+    reading = await sync_stream(parts, (Window(start=0, end=2),))
+
+    assert reading.judgement is not None
+    assert reading.judgement.hint.startswith("so many rows share one unit of incremental.format")

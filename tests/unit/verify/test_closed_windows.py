@@ -89,7 +89,8 @@ def test_rows_from_outside_the_window_take_the_proof_away() -> None:
     judgement = judged(*DESCENT[:2], strayed, DESCENT[3])
 
     assert judgement.verdict is Verdict.CONSISTENT
-    assert judgement.reason.endswith("no proof, as 1 row came from outside the window")
+    assert judgement.reason.startswith("no proof: closed window")
+    assert judgement.reason.endswith("; 1 row came from outside the window")
 
 
 def test_a_row_at_the_bound_itself_is_an_api_that_includes_it() -> None:
