@@ -1,7 +1,8 @@
 """The API that is read: a numbered list, every page built before the clock starts, so that it is never the bottleneck.
 
 `GET /items?page=N&pageSize=M` answers `{"items": [...], "page", "pageSize", "totalItems", "totalPages"}`, pages from 0.
-`GET /control?latency_ms=&total=&size=` changes what is served and clears the counters; `GET /stats` tells them.
+`GET /control?latency_ms=&total=&size=&capacity=` changes what is served and clears the counters; `GET /stats` tells.
+With a `capacity`, more requests at once take longer in proportion, and from half as many again they are refused.
 """
 
 from __future__ import annotations
@@ -70,8 +71,10 @@ class Shelf:
     total: int = 0
     size: int = 0
     latency_s: float = 0.0
+    capacity: int = 0
     answers: list[bytes] = field(default_factory=list)
     requests: int = 0
+    refused: int = 0
     in_flight: int = 0
     peak: int = 0
 
@@ -98,7 +101,12 @@ class Shelf:
 
     def stats(self) -> bytes:
         """The counters as an answer."""
-        return answer(json.dumps({"requests": self.requests, "peak_in_flight": self.peak}))
+        return answer(json.dumps({"requests": self.requests, "peak_in_flight": self.peak, "refused": self.refused}))
+
+    def wait_s(self) -> float:
+        """How long the request takes that has just come in: a server that is full does no more in the same time."""
+        queued = max(1.0, self.in_flight / self.capacity) if self.capacity else 1.0
+        return self.latency_s * queued
 
 
 def answer(body: str) -> bytes:
@@ -106,6 +114,9 @@ def answer(body: str) -> bytes:
     encoded = body.encode()
     head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(encoded)}\r\n\r\n"
     return head.encode() + encoded
+
+
+TOO_MANY = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n"
 
 
 class Connection(asyncio.Protocol):
@@ -132,7 +143,8 @@ class Connection(asyncio.Protocol):
         if url.path == "/control":
             shelf.fill(int(query.get("total", shelf.total)), int(query.get("size", shelf.size or 100)))
             shelf.latency_s = float(query.get("latency_ms", 1000 * shelf.latency_s)) / 1000
-            shelf.requests = shelf.peak = shelf.in_flight = 0
+            shelf.capacity = int(query.get("capacity", 0 if "total" in query else shelf.capacity))
+            shelf.requests = shelf.refused = shelf.peak = shelf.in_flight = 0
         if url.path != "/items":
             self._send(shelf.stats())
             return
@@ -141,9 +153,13 @@ class Connection(asyncio.Protocol):
         if not shelf.latency_s:
             self._send(page)
             return
+        if shelf.capacity and shelf.in_flight >= 1.5 * shelf.capacity:
+            shelf.refused += 1
+            self._send(TOO_MANY)
+            return
         shelf.in_flight += 1
         shelf.peak = max(shelf.peak, shelf.in_flight)
-        self._loop.call_later(shelf.latency_s, self._later, page)
+        self._loop.call_later(shelf.wait_s(), self._later, page)
 
     def _later(self, page: bytes) -> None:
         self._shelf.in_flight -= 1

@@ -29,6 +29,7 @@ class Taken:
     peak_mb: float
     requests: int
     peak_in_flight: int
+    refused: int
 
 
 class Failed(Exception):
@@ -63,6 +64,7 @@ def take(
         peak_mb=usage.ru_maxrss / 1024,
         requests=stats["requests"],
         peak_in_flight=stats["peak_in_flight"],
+        refused=stats["refused"],
     )
 
 

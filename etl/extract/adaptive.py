@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 START: Final = 8
-_STEADY: Final = 4
+_STEADY: Final = START
 """Waiting for answers is no reason to go below: some of it is our own, and it cannot be told apart."""
 _CAREFUL_FROM: Final = 64
 _CUT: Final = 0.7
@@ -89,7 +89,7 @@ class AdaptiveLimit:
         if self._eased_from is None:
             self._eased_from = self._limit, self._latency_s
         limit, latency_s = self._eased_from
-        if self._limit <= limit / 2 and self._latency_s > 0.75 * latency_s:
+        if self._limit <= max(limit / 2, _STEADY) and self._latency_s > 0.75 * latency_s:
             self._alone_s, self._eased_from = self._latency_s, None
         else:
             self._limit = max(min(self._limit, _STEADY), self._limit * _EASE)

@@ -45,6 +45,7 @@ class SourceLimiter:
         self._paused_until = float("-inf")
         self._turns = asyncio.Lock()
         self._sent = 0
+        self._full_at = float("-inf")
         self.held_s = 0.0
         """Seconds in which no request might be sent, because of the rate or a pause."""
 
@@ -71,7 +72,10 @@ class SourceLimiter:
 
         Raises GaveUp while the source asks to be left alone for longer than a run waits.
         """
-        if not self._interval_s and self._paused_until <= self._clock.monotonic():
+        now = self._clock.monotonic()
+        if self._sends.taken - self._held_back >= self.limit:
+            self._full_at = now
+        if not self._interval_s and self._paused_until <= now:
             return
         self._held_back += 1
         try:
@@ -110,9 +114,10 @@ class SourceLimiter:
 
     def answered(self, latency_s: float, size: int = 0) -> None:
         """A good answer of `size` bytes after so many seconds to its first byte. Called while `sending`."""
-        limit = self.limit
-        used = self._sends.taken - self._held_back >= limit
-        self._adaptive.answered(latency_s, self._clock.monotonic(), used=used, size=size)
+        limit, now = self.limit, self._clock.monotonic()
+        # Answers come in crowds: what counts is whether the limit was reached while this one was on its way.
+        used = now - self._full_at <= 2 * latency_s
+        self._adaptive.answered(latency_s, now, used=used, size=size)
         if self.limit > limit:
             self._permits.hand_on()
             self._sends.hand_on()

@@ -289,7 +289,7 @@ class TestAdaptiveLimit:
         assert limit.limit == reached < 30
 
     def test_answers_that_take_twice_as_long_make_it_give_way(self):
-        """A tenth less each round trip, not below 4: some of the waiting may be our own."""
+        """A tenth less each round trip, not below 8: some of the waiting may be our own."""
         limit = AdaptiveLimit(1000)
         self.busy(limit, 24, latency_s=0.1)
         assert limit.limit == 32
@@ -351,9 +351,25 @@ async def test_a_slow_writer_does_not_make_the_limit_grow(make):
 
     for _ in range(50):
         async with limiter.sending():
+            await limiter.turn()
             limiter.answered(0.05)
 
     assert limiter.limit == 8
+
+
+async def test_answers_that_come_in_a_crowd_all_count(make, clock):
+    """Eight went out together and come back together: each makes room for one more, so the limit doubles."""
+    limiter = make()
+    for _ in range(8):
+        await limiter.sending().__aenter__()
+        await limiter.turn()
+    await clock.sleep(0.05)
+
+    for _ in range(8):
+        limiter.answered(0.05)
+        await limiter.sending().__aexit__(None, None, None)
+
+    assert limiter.limit == 16
 
 
 async def test_growth_lets_those_who_wait_in(make):
@@ -362,6 +378,7 @@ async def test_growth_lets_those_who_wait_in(make):
     for _ in range(8):
         await limiter.permit().__aenter__()
         await limiter.sending().__aenter__()
+        await limiter.turn()
     waiting = asyncio.create_task(limiter.permit().__aenter__())
     await settle()
 
