@@ -88,14 +88,13 @@ def advance(step: WatermarkStep, current: Cursor | None, upper_bound: datetime) 
 
 
 def lowest(marks: Mapping[str, Watermark], members: Collection[str] = ()) -> Watermark | None:
-    """Up to where a stream has been read whole: its own watermark, or the lowest of its members'.
+    """Up to where a stream has been read: its own watermark, or the lowest of its members'.
 
-    `members` are those that count, all without them; None while one of them has no watermark yet.
+    `members` are those that count, all without them. One that never brought a row has none, and holds nobody back.
     """
     names = members or ([""] if "" in marks else list(marks))
-    counted = [marks.get(name) for name in names]
-    found = [mark for mark in counted if mark is not None]
-    return min(found, key=lambda mark: mark.value) if found and len(found) == len(counted) else None
+    found = [marks[name] for name in names if name in marks]
+    return min(found, key=lambda mark: mark.value, default=None)
 
 
 def next_since(watermark: Cursor | None, overlap: timedelta | int = 0) -> Cursor | None:
@@ -217,13 +216,13 @@ async def store(
     }
     if not moved:
         return
-    table, dialect = state.watermarks, connection.dialect.name
-    statement = insert_into(table, dialect)
+    statement = insert_into(state.watermarks, connection.dialect.name)
     names = ("kind", "value", "ordinal", "updated_at")
+    upsert = statement.on_conflict_do_update(
+        index_elements=["stream", "member"], set_={name: statement.excluded[name] for name in names}
+    )
     await connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["stream", "member"], set_={name: statement.excluded[name] for name in names}
-        ),
+        upsert,
         [
             {
                 "stream": stream,

@@ -135,6 +135,8 @@ async def _run(app: App, plan: Backfill, stream: Stream, wanted: Sequence[Slice]
     remaining = await Backfills(app.database, app.clock).remaining(plan)
     cut = len(results) < len(wanted) or any(result.status is RunStatus.INTERRUPTED for result in results)
     merged = _merged(stream, results, len(wanted), remaining)
+    if cut and stop.requested and merged.exit_code == 0:  # the stop may come between two slices that are well read
+        merged = replace(merged, status=RunStatus.INTERRUPTED)
     if remaining:
         app.listener(Warned(stream=stream.id, message=f"continue with: etl backfill --resume {plan.backfill_id}"))
         merged = replace(merged, hint=f"etl backfill --resume {plan.backfill_id}")

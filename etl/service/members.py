@@ -58,7 +58,7 @@ class MemberPlan:
 
 
 def mark_of(stream: Stream, marks: Mapping[str, Watermark]) -> Watermark | None:
-    """Up to where the stream has been read whole: the lowest watermark of its members, None while one has none."""
+    """Up to where the stream has been read: the lowest watermark of its members."""
     for_each = stream.for_each
     if for_each is None:
         return marks.get("")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -214,3 +215,37 @@ def test_a_column_that_is_not_there_is_told_with_the_nearest_one(lite: Project) 
     assert done.code == 5
     assert done.stream("shop.orders")["reason"] == ("shop.customers has no column idd, from which members should come")
     assert "did you mean id?" in done.err
+
+
+def test_commands_that_keep_nothing_take_the_first_row_of_the_parent(lite: Project) -> None:
+    """There is no database to look into, so the parent's first page is asked for."""
+    lite.configure(CUSTOMERS)
+
+    checked = lite.here("check", "shop.orders")
+    shown = json.loads(lite.here("preview", "shop.orders", "--json").out)
+    spelled = lite.here("preview", "shop.orders", "--curl")
+    before = json.loads(lite.here("plan", "shop.orders", "--json").out)["streams"][0]
+    lite.prepare("sync")
+    after = json.loads(lite.here("plan", "shop.orders", "--json").out)["streams"][0]
+
+    assert checked.code == 0, checked.out
+    assert shown["request"]["url"] == f"{lite.api.url}/api/customers/1/orders?page=0&pageSize=3"
+    assert "/api/customers/%7Bcustomer%7D/orders" in spelled.out
+    assert (before["members"], after["members"]) == ("", "12 customers")
+
+
+def test_a_further_variable_makes_a_product_with_every_row(project: Project) -> None:
+    """Each customer's orders once for either half of the year; a row that comes twice is one row."""
+    halves = "for_each: {{customer: customers.id, from: [2023-06-01, 2024-09-01]}}"
+    project.configure(
+        CUSTOMERS.replace("for_each: {{customer: customers.id}}", halves).replace(
+            'params: {{page: "{{page}}", p', 'params: {{updated_since: "{{from}}", page: "{{page}}", p', 1
+        )
+    )
+
+    done = project.here("sync", "--json")
+
+    assert done.code == 0, done.err
+    assert done.stream("shop.orders")["reason"].startswith("24 members, ")
+    assert stored(project) == listed(project)
+    assert members_read_twice(project) == []
