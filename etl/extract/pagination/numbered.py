@@ -1,8 +1,9 @@
 """Lists whose pages can be asked for by number or by offset, in any order.
 
-With a total the first page names all the others. Without one, a few are asked for ahead, and a page that is short or
-empty ends it. Never reckon with the page size that was asked for: many servers cap it silently, so the number of
-items on the first page is the size. Pages are named by exactly one other page each, or some would never be asked for.
+With a total the first page names all the others. Without one, a few are asked for ahead, and an empty page ends it: a
+short one may be so by a filter. Never reckon with the page size that was asked for: many servers cap it silently, so
+the number of items on the first page is the size. Pages are named by exactly one other page each, or some would never
+be asked for.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class NumberedPages:
             return self._after_first(request, facts)
         if request.planned:
             return self._after_planned(request, facts)
-        return self._after_block(request, facts)
+        return self._after_block(request)
 
     def _after_first(self, request: PageRequest, facts: PageFacts) -> Iterable[PageRequest]:
         stride = facts.count or self._paging.size or 0
@@ -75,10 +76,10 @@ class NumberedPages:
             told = planned + 1
         return self._range(request.window, planned, told, stride, told)
 
-    def _after_block(self, request: PageRequest, facts: PageFacts) -> Iterable[PageRequest]:
+    def _after_block(self, request: PageRequest) -> Iterable[PageRequest]:
         """The last page of a block names the next block."""
         lead = 1 if self._is_short(request.stride) else 0
-        if (request.ordinal - lead) % AHEAD or not (facts.more or facts.count >= request.stride):
+        if (request.ordinal - lead) % AHEAD:
             return ()
         return self._range(request.window, request.ordinal + 1, request.ordinal + 1 + AHEAD, request.stride)
 
