@@ -120,6 +120,11 @@ class RunResult:
     time: TimeSplit | None = None
 
     @property
+    def was_dry(self) -> bool:
+        """Nothing ran: the streams only tell what would have been read."""
+        return not self.run_id
+
+    @property
     def exit_code(self) -> int:
         """The first that applies of 1, 130/143, 6, 7 (all refused), 5 (any), 4 (all failed), 3."""
         return exit_code(self.streams, self.signal)

@@ -26,9 +26,17 @@ _SHOWN_COUNTS: Final = (
 
 
 def present(session: Session, result: RunResult) -> int:
-    """Print what a run came to: the object on stdout under `--json`, the summary on stderr; the exit code."""
+    """Print what a run came to: the object on stdout under `--json`, the summary on stderr; the exit code.
+
+    What a dry run tells was asked for, so it is data and stands on stdout.
+    """
     if session.shared.json:
         session.data_object(run_object(result))
+    if result.was_dry:
+        if not session.shared.json:
+            for line in table(("stream", "what"), [[stream.stream, stream.reason] for stream in result.streams]):
+                session.data(line)
+        return result.exit_code
     for line, colour in summary(session, result):
         session.say(line, colour)
     return result.exit_code

@@ -7,7 +7,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from etl.entrypoints.cli.options import Shared
+from etl.entrypoints.cli.options import LogFormat, Shared
 from etl.entrypoints.cli.session import Session
 from etl.entrypoints.cli.summary import present, summary
 from etl.model.run import Counts, RunKind, RunResult, RunStatus, StreamResult
@@ -153,3 +153,19 @@ def test_quiet_prints_no_summary() -> None:
     present(made, run(GOOD))
 
     assert made.err.getvalue() == made.out.getvalue() == ""
+
+
+def test_what_a_dry_run_tells_is_data() -> None:
+    """Piped or under cron it printed nothing at all: the log has no event for what was not done."""
+    dry = replace(GOOD, status=RunStatus.SKIPPED, verdict=None, reason="dry run: would read everything")
+    piped = session(log_format=LogFormat.JSON)
+    piped.logs = True
+
+    code = present(piped, replace(run(dry), run_id=""))
+
+    assert code == 0
+    assert piped.out.getvalue().splitlines() == [
+        "stream         what",
+        "github.issues  dry run: would read everything",
+    ]
+    assert piped.err.getvalue() == ""
