@@ -17,6 +17,8 @@ from etl.model.run import RunStatus
 from etl.ports import Clock
 
 T = TypeVar("T")
+_CHUNK = 500
+"""Parameters of one statement; databases bound them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,11 +140,15 @@ class History:
         return await self._read(query, StreamLine)
 
     async def run_ids(self, ordinals: Iterable[int]) -> Mapping[int, str]:
-        """The runs that stream runs belong to."""
-        streams = state.run_streams
-        query = select(streams.c.ordinal, streams.c.run_id).where(streams.c.ordinal.in_(list(ordinals)))
+        """The runs that stream runs belong to; thousands of members may ask for them."""
+        streams, wanted = state.run_streams, sorted(set(ordinals))
+        query = select(streams.c.ordinal, streams.c.run_id)
+        found: dict[int, str] = {}
         async with self._database.read() as connection:
-            return {row.ordinal: row.run_id for row in await connection.execute(query)}
+            for low in range(0, len(wanted), _CHUNK):
+                some = query.where(streams.c.ordinal.in_(wanted[low : low + _CHUNK]))
+                found |= {row.ordinal: row.run_id for row in await connection.execute(some)}
+        return found
 
     async def status(self) -> Mapping[str, StreamStatus]:
         """By stream: its latest run that was not skipped, and its latest success. Streams without a run are absent."""

@@ -84,6 +84,21 @@ async def test_stored_coverage_is_merged(database, clock):
     assert await Coverage(database).missing("s.t", 0, 40) == ((30, 40),)
 
 
+async def test_what_any_member_lacks_is_missing(database, clock):
+    """A member that is newer than a backfill makes its slices wanted again."""
+    await cover(database, clock, 0, 40, Verdict.VERIFIED, "old")
+    await cover(database, clock, 20, 30, Verdict.VERIFIED, "new")
+
+    assert await Coverage(database).missing("s.t", 0, 40, ("old",)) == ()
+    assert await Coverage(database).missing("s.t", 0, 40, ("old", "new")) == ((0, 20), (30, 40))
+    assert await Coverage(database).missing("s.t", 0, 40, ("old", "unread")) == ((0, 40),)
+
+
+async def test_runs_of_thousands_of_members_are_told_in_statements_a_database_bears(database, clock):
+    """Both bound the number of parameters: 32,766 on SQLite, 65,535 on PostgreSQL."""
+    assert await History(database, clock).run_ids(range(70_000)) == {}
+
+
 @pytest.fixture
 async def plan(database, clock):
     return await Backfills(database, clock).create(
