@@ -78,6 +78,22 @@ def test_children_are_read_in_the_run_that_reads_their_parents(shop: Project) ->
     assert members_read_twice(shop) == []
 
 
+def test_children_do_not_wait_for_the_last_of_their_parents(lite: Project) -> None:
+    """Parents one by one and slowly: the first are stored, and their orders asked for, before the last one came."""
+    lite.configure(CUSTOMERS.replace("offset: 0, size: 5", "offset: 0, size: 1"))
+    lite.slow(0.15)
+    running = lite.start("sync", "--concurrency", "1", "--json")
+    lite.until_committed(1, "shop.orders")
+    lite.slow(0.0)
+    done = running.wait()
+
+    first_child = lite.one("SELECT min(requested_at) FROM _etl_pages WHERE stream = 'shop.orders'")
+    last_parent = lite.one("SELECT max(requested_at) FROM _etl_pages WHERE stream = 'shop.customers'")
+    assert done.code == 0, done.err
+    assert first_child < last_parent
+    assert stored(lite) == listed(lite)
+
+
 def test_a_child_alone_takes_the_rows_that_are_there(shop: Project) -> None:
     """And a table that is not there is told with the command that fills it."""
     missing = shop.here("sync", "shop.orders", "--json")
