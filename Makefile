@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test chaos hostile proofs check fix bench docs migrations clean
+.PHONY: help demo test simulate chaos hostile proofs check fix bench docs migrations clean
 
 help:           ## list the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -14,6 +14,10 @@ demo: $(VENV)/.run   ## install, then sync the bundled API into SQLite and query
 
 test: $(VENV)/.dev   ## run every test, on SQLite and on PostgreSQL
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+simulate: $(VENV)/.dev ## play seeded worlds against the whole way; SEEDS (how many), FIRST, SEED (one, told), KIND, JOBS
+	@PYTHONPATH=tests/simulation $(BIN)/python -m worlds $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) \
+	  $(if $(FIRST),--first $(FIRST)) $(if $(KIND),--kind $(KIND)) $(if $(JOBS),--jobs $(JOBS))
 
 chaos: $(VENV)/.dev  ## kill and break it at every storage call and at random moments: an hour or more; CHAOS_SEED, CHAOS_KILLS
 	@$(BIN)/python -m pytest -n 2 -m slow tests/chaos

@@ -125,7 +125,7 @@ def prober_opener(listener: Listener, *, clock: Clock | None = None) -> OpenProb
 
 @dataclass(slots=True, kw_only=True)
 class _UpperBound:
-    """U as a cursor, once the first answer told the server's time."""
+    """U as a cursor, once the first answer told the server's time; the local clock's where it tells none."""
 
     decoder: StreamDecoder
     counts_instants: bool
@@ -137,8 +137,8 @@ class _UpperBound:
         at = server_time(first)
         if at is not None:
             self.behind = max(to_micros(first.started_at) - to_micros(at), 0)
-        if at is not None and self.counts_instants:
-            self.value = self.decoder.upper_bound = to_micros(at)
+        if self.counts_instants:
+            self.value = self.decoder.upper_bound = to_micros(at or first.started_at)
 
 
 class _Sampler:

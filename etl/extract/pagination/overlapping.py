@@ -33,17 +33,20 @@ class OverlappingPages:
             return self._after_first(request.window, facts)
         if request.planned and request.ordinal + 1 < request.planned:
             return ()
+        if not request.planned and not self._ends_block(request):
+            return ()  # the page after it is named already, and lies beyond it where this one is short
         if facts.count < request.stride:
             return (self._beyond(request, facts),)
         if request.planned:
             return (self._page(request.window, request.ordinal + 1, request.stride, request.planned),)
-        return self._after_block(request)
+        return self._next_block(request)
 
-    def _after_block(self, request: PageRequest) -> Iterable[PageRequest]:
-        """The last page of a block names the next one, so that none is left out and none named twice."""
+    def _ends_block(self, request: PageRequest) -> bool:
+        """The last page of a block names what follows, so that nothing is left out and nothing named twice."""
         lead = 1 if self._paging.size is not None and request.stride < self._paging.size else 0
-        if (request.ordinal - lead) % AHEAD:
-            return ()
+        return (request.ordinal - lead) % AHEAD == 0
+
+    def _next_block(self, request: PageRequest) -> Iterable[PageRequest]:
         block = range(request.ordinal + 1, request.ordinal + 1 + AHEAD)
         return [self._page(request.window, ordinal, request.stride, 0) for ordinal in block]
 
