@@ -33,6 +33,7 @@ from etl.pipeline.reading import server_time
 from etl.ports import Clock, Listener
 from etl.runs import LeaseKeeper, RunStore, StreamRun
 from etl.service.app import App, OpenedSource, Scout
+from etl.service.hooks import mender, signing_hook
 from etl.service.init import OpenProber
 from etl.settings import Settings, database_url, load, tokens_folder
 from etl.verify import prove
@@ -105,10 +106,22 @@ def open_scout(
     except OperatorError:
         url = None  # told by whoever needs the database
     tokens = tokens_folder(url, environ, config)
+
+    def opened(source: Source, *, concurrency: int | None = None) -> AbstractAsyncContextManager[SourceClient]:
+        return open_source(
+            source,
+            clock=time,
+            listener=listener,
+            redactor=redactor,
+            concurrency=concurrency,
+            tokens=tokens,
+            hook=signing_hook(settings, source),
+        )
+
     return Scout(
         settings=settings,
         clock=time,
-        open_source=partial(open_source, clock=time, listener=listener, redactor=redactor, tokens=tokens),
+        open_source=opened,
         sample=partial(_Sampler, settings),
     )
 
@@ -150,7 +163,9 @@ class _Sampler:
         assert isinstance(opened, SourceClient)
         limits = settings.sources[stream.source].limits
         # PostgreSQL's form of a value is Python's own.
-        self._decoder = StreamDecoder(stream, schema, "postgresql", max_record_bytes=limits.record)
+        self._decoder = StreamDecoder(
+            stream, schema, "postgresql", max_record_bytes=limits.record, mender=mender(settings, stream)
+        )
         self._client = opened.stream(stream, self._decoder, partial(next, itertools.count(1)))
         self.pages = strategy(stream)
         self.fetch = self._client.fetch
@@ -190,6 +205,7 @@ class _Plugs:
             redactor=self._settings.redactor,
             concurrency=concurrency,
             tokens=self._tokens,
+            hook=signing_hook(self._settings, source),
         )
 
     async def assemble(self, opened: OpenedSource, stream: Stream, run: StreamRun) -> Rooms:
@@ -200,7 +216,13 @@ class _Plugs:
         async with self._database.read() as connection:
             table = await load_schema(connection, stream.table)
         limits = self._settings.sources[stream.source].limits
-        decoder = StreamDecoder(stream, table, self._database.dialect, max_record_bytes=limits.record)
+        decoder = StreamDecoder(
+            stream,
+            table,
+            self._database.dialect,
+            max_record_bytes=limits.record,
+            mender=mender(self._settings, stream),
+        )
         bound = _UpperBound(decoder=decoder, counts_instants=_counts_instants(stream))
         ledger = await self.store.ledger(run)
         writer = TableWriter(

@@ -13,5 +13,6 @@ sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # None is
 
 from etl.extract.client import SourceClient, open_source  # noqa: E402 - after the line above
 from etl.extract.pagination import strategy  # noqa: E402
+from etl.extract.signing_hook import SigningHook  # noqa: E402
 
-__all__ = ["SourceClient", "open_source", "strategy"]
+__all__ = ["SigningHook", "SourceClient", "open_source", "strategy"]

@@ -33,6 +33,7 @@ from etl.extract.oauth2 import AccessToken, tokens_of
 from etl.extract.origins import Origins
 from etl.extract.request import Outgoing, RequestBuilder, secret_params_of
 from etl.extract.retry import backoff_s, is_gone, is_past_end
+from etl.extract.signing_hook import SigningHook
 from etl.extract.sniffing import refuse_if_paged
 from etl.extract.transport import open_transport
 from etl.model.events import RequestRetried, Warned
@@ -297,11 +298,13 @@ async def open_source(
     concurrency: int | None = None,
     rng: random.Random | None = None,
     tokens: Path = Path("data/tokens"),
+    hook: SigningHook | None = None,
 ) -> AsyncIterator[SourceClient]:
     """Open the connections of a source; they are closed at the end.
 
     `concurrency` fixes the number of requests in flight instead of adapting it under `limits.concurrency`. `rng` is
     where the jitter comes from. `tokens` is the folder where rotated refresh tokens are kept.
+    `hook` signs the requests of a source whose `auth` names one.
     """
     if not source.verify_tls:
         listener(Warned(stream=source.name, message="certificates are not verified: verify_tls is off"))
@@ -314,6 +317,7 @@ async def open_source(
                 limiter=limiter,
                 origins=Origins(source),
                 signer=Signer(source.auth),
+                hook=hook,
                 tokens=tokens_of(source, transport, folder=tokens, clock=clock, redactor=redactor),
                 clock=clock,
                 listener=listener,

@@ -27,7 +27,9 @@ from etl.extract.origins import Origins
 from etl.extract.outage import Outage
 from etl.extract.request import Outgoing
 from etl.extract.retry import http_date, quota_of, refusal
+from etl.extract.signing_hook import SigningHook
 from etl.extract.transport import failure_words, is_dead_connection, read_headers, split_target
+from etl.hooks import Request
 from etl.model.events import QuotaSeen
 from etl.model.page import Response
 from etl.model.secret import Redactor
@@ -60,6 +62,7 @@ class Wiring:
     origins: Origins
     signer: Signer
     tokens: Tokens | None = None
+    hook: SigningHook | None = None
     clock: Clock
     listener: Listener
     redactor: Redactor
@@ -154,13 +157,17 @@ class Exchange:
         url = wiring.signer.sign(outgoing.url) if own else outgoing.url
         if not own:
             self._refuse_secret_body(outgoing)
+        content = outgoing.content
         try:
+            headers = self._sent(outgoing.headers, authorization) if own else self._sent(None, "")
+            if own and wiring.hook is not None:
+                url, headers, content = self._signed_by_hook(wiring.hook, outgoing, url, headers)
             origin, target = split_target(url)
             request = httpx.Request(
                 outgoing.method,
                 self._origin(origin),
-                headers=self._sent(outgoing.headers, authorization) if own else self._sent(None, ""),
-                content=outgoing.content,
+                headers=headers,
+                content=content,
                 extensions={"target": target},
             )
         except (httpx.InvalidURL, ValueError):
@@ -184,6 +191,18 @@ class Exchange:
                 f"{self._label(outgoing)}: the body holds a secret, and that host is not the source's own",
                 hint="name the final address in base_url",
             )
+
+    def _signed_by_hook(
+        self, hook: SigningHook, outgoing: Outgoing, url: str, headers: httpx.Headers
+    ) -> tuple[str, httpx.Headers, bytes | None]:
+        given = Request(
+            method=outgoing.method,
+            url=url,
+            headers=tuple((name.decode(), value.decode()) for name, value in headers.raw),
+            body=outgoing.content or b"",
+        )
+        signed = hook(given, self._wiring.origins, self._wiring.redactor)
+        return signed.url, _encoded(signed.headers), signed.body or None
 
     def _redirected(self, outgoing: Outgoing, status: int, location: str) -> Outgoing:
         """303 asks for a GET, whatever was sent (RFC 9110 15.4.4); the others repeat the request."""
@@ -247,9 +266,7 @@ class Exchange:
         """
         signed = (*self._wiring.signer.headers, *((("Authorization", authorization),) if authorization else ()))
         headers = _with_defaults(() if own is None else (*own, *signed))
-        if any(sign in text for pair in headers for text in pair for sign in "\r\n\0"):
-            raise ValueError("a line break in a header")
-        return httpx.Headers([(name.encode(), value.encode()) for name, value in headers])
+        return _encoded(headers)
 
     def _headers(self, raw: httpx.Headers) -> dict[str, str]:
         headers = read_headers(raw.raw)
@@ -280,6 +297,12 @@ class Exchange:
     def _excerpt(self, body: bytes) -> str:
         text = body[: 4 * _EXCERPT].decode("utf-8", "replace")
         return self._wiring.redactor(" ".join(text.split()))[:_EXCERPT]
+
+
+def _encoded(headers: Sequence[tuple[str, str]]) -> httpx.Headers:
+    if any(sign in text for pair in headers for text in pair for sign in "\r\n\0"):
+        raise ValueError("a line break in a header")
+    return httpx.Headers([(name.encode(), value.encode()) for name, value in headers])
 
 
 def _with_defaults(given: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:

@@ -33,10 +33,11 @@ class Auth:
     """How requests are signed. Only ever applied to requests within the origins of the source.
 
     `kind` and the meaning of `values`: `none`; `bearer` (token); `basic` (user, password).
-    `header` and `query` use `pairs` of name and value; `oauth2` has its own.
+    `header` and `query` use `pairs` of name and value; `oauth2` has its own. `hook`: the name of a function, and what
+    it is given as `pairs`.
     """
 
-    kind: Literal["none", "bearer", "header", "query", "basic", "oauth2"] = "none"
+    kind: Literal["none", "bearer", "header", "query", "basic", "oauth2", "hook"] = "none"
     values: tuple[str, ...] = field(default=(), repr=False)
     pairs: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     oauth2: OAuth2 | None = None

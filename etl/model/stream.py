@@ -220,6 +220,8 @@ class Stream:
     contract: Contract = Contract.EVOLVE
     expect: Expect = field(default_factory=Expect)
     fail_if: Selector | None = None
+    item_hook: str = ""
+    """The function of the user's that every item passes through."""
     schedule: str | None = None
     tags: tuple[str, ...] = ()
     file: str = ""

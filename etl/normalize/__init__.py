@@ -7,6 +7,7 @@ isolates rejects. Easy to get wrong: both have to give the same values, and so t
 """
 
 from etl.normalize.decoder import StreamDecoder
+from etl.normalize.mending import Mender
 from etl.normalize.observed import digest_of_key
 
-__all__ = ["StreamDecoder", "digest_of_key"]
+__all__ = ["Mender", "StreamDecoder", "digest_of_key"]

@@ -13,7 +13,7 @@ from etl.model.page import Page, PageFacts, PageRequest, Reject, Response, RowBl
 from etl.model.schema import SchemaChange, TableSchema
 from etl.model.source import Limits
 from etl.model.stream import Stream
-from etl.normalize.careful import CarefulRoute, CarefulRows, Draft
+from etl.normalize.careful import MAX_RAW, CarefulRoute, CarefulRows, Draft
 from etl.normalize.compiled import Compiled, Decoded, NeedsCare, NotCompilable, fits_compiled
 from etl.normalize.conversion import Misfit, Refused, TooDeep
 from etl.normalize.deletions import Deletions
@@ -22,6 +22,7 @@ from etl.normalize.evolution import evolved, settled
 from etl.normalize.fields import Fields, Leaves, Path
 from etl.normalize.layout import MAX_KEY, Layout, key_text
 from etl.normalize.listing import Listing
+from etl.normalize.mending import Mender
 from etl.normalize.observed import cursor_facts, key_facts, order_fact, sorted_by
 from etl.normalize.shell import Shell
 from etl.normalize.storage import Dialect
@@ -40,7 +41,8 @@ class StreamDecoder:
     """Implements `ports.Decoder` for one stream and one database.
 
     `schema` is what the database holds of the stream's table, None for a table that does not exist. An item larger than
-    `max_record_bytes` becomes a reject. Not safe to share between threads; decoding never waits.
+    `max_record_bytes` becomes a reject. Every item passes through `mender` first. Not safe to share between threads;
+    decoding never waits.
     """
 
     def __init__(
@@ -50,7 +52,9 @@ class StreamDecoder:
         dialect: Dialect,
         *,
         max_record_bytes: int = MAX_RECORD,
+        mender: Mender | None = None,
     ) -> None:
+        self._mender = mender
         self._stream = stream
         self._dialect = dialect
         self._max_record_bytes = max_record_bytes
@@ -136,7 +140,7 @@ class StreamDecoder:
     def _reshaped(self, items: list[bytes], request: PageRequest) -> Decoded | None:
         """Items that were taken out of another shape, by the compiled route; None when they need care."""
         compiled = self._compiled
-        if compiled is None or self._listing.plain is not None or any(len(i) > self._max_record_bytes for i in items):
+        if compiled is None or self._shell is not None or any(len(i) > self._max_record_bytes for i in items):
             return None
         body = b"[" + b",".join(items) + b"]"
         try:
@@ -163,11 +167,14 @@ class StreamDecoder:
         cleaned = without_lone_surrogates(body)
         try:
             body.decode()
-            values, items = self._read(cleaned or body, request, response)
-            decoded = self._reshaped(items, request)
+            values, read = self._read(cleaned or body, request, response)
+            items, unmended = (read, {}) if self._mender is None else self._mender(read)
+            decoded = None if unmended else self._reshaped(items, request)
             if decoded is not None:
                 return self._compiled_page(request, response, decoded, values, items)
             drafts = self._route.drafts(self._wrapped(items), self._constant_leaves(request))
+            for index, reason in unmended.items():
+                drafts[index].refuse(reason)
             self._evolve(drafts)
             out = self._route.rows(drafts, self._layout)
         except (msgspec.DecodeError, UnicodeDecodeError) as problem:
@@ -175,7 +182,9 @@ class StreamDecoder:
         except (RecursionError, TooDeep):
             raise too_deep() from None
         rejects = tuple(out.rejects)
-        if cleaned is not None:
+        if self._mender is not None:  # what the API sent is kept: a replay goes through the hook again
+            rejects = tuple(replace(reject, raw=read[reject.index][:MAX_RAW]) for reject in rejects)
+        elif cleaned is not None:
             rejects = _restored(rejects, drafts, Originals(body, cleaned))
         self._loosen(out)
         accepted = [draft.raw for draft in out.accepted] if self._deletions.looks_at_items else []
@@ -244,7 +253,7 @@ class StreamDecoder:
             return
         item_type = self._compiled.item_type
         self._list_type = list[item_type]  # type: ignore[valid-type]  # the type is made at run time
-        if self._listing.plain is not None:
+        if self._listing.plain is not None and self._mender is None:
             self._shell = Shell(self._listing.plain, self._selections.plain, item_type)
 
     def _constant_leaves(self, request: PageRequest) -> Leaves:

@@ -27,6 +27,7 @@ from etl.ports import Stop
 from etl.runs import Ending, StreamLease, StreamRun
 from etl.runs.replay import Reject, Rejects, ReplayJournal
 from etl.service.app import App
+from etl.service.hooks import mender
 from etl.service.members import members_named
 from etl.service.outcome import failed
 from etl.service.sync import end_run
@@ -120,7 +121,13 @@ class _Replay:
         async with app.database.read() as connection:
             table = await load_schema(connection, stream.table)
         limits = app.settings.sources[stream.source].limits
-        decoder = StreamDecoder(_bare(stream), table, app.database.dialect, max_record_bytes=limits.record)
+        decoder = StreamDecoder(
+            _bare(stream),
+            table,
+            app.database.dialect,
+            max_record_bytes=limits.record,
+            mender=mender(app.settings, stream),
+        )
         writer = TableWriter(
             database=app.database,
             stream=stream,

@@ -30,6 +30,7 @@ _KEYS: Final = (
     "contract",
     "deletes",
     "order",
+    "hooks",
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +23,7 @@ from etl.settings.format.limits import LimitsPart
 from etl.settings.format.project import ProjectPart
 from etl.settings.format.source import SourcePart
 from etl.settings.format.stream import StreamPart
+from etl.settings.hooks import hook_problem
 from etl.settings.layers import Layer, Merged, merge
 from etl.settings.problems import read_part
 from etl.settings.project import Project
@@ -77,6 +78,7 @@ class _Loading:
         for name, document in documents.items():
             self._source(name, document, project_document, defaults)
         check_tables(self.desk, self.streams)
+        self._check_hooks(config, documents)
         check_parents(self.desk, self.streams)
         return Settings(
             project=project,
@@ -103,6 +105,16 @@ class _Loading:
                 except Unreadable as unreadable:
                     self.desk.report(*unreadable.problems)
         return found
+
+    def _check_hooks(self, config: Path, documents: Mapping[str, Document]) -> None:
+        for source in self.sources.values():
+            if source.auth.kind == "hook":
+                found = hook_problem(config, source.auth.values[0])
+                self.desk.report(*_hook_told(found, documents[source.name].problem, ("auth", "hook")))
+        for stream, merged in self.streams:
+            if stream.item_hook:
+                found = hook_problem(config, stream.item_hook)
+                self.desk.report(*_hook_told(found, merged.problem, ("hooks", "item")))
 
     def _complain(self, path: Path, message: str, hint: str) -> None:
         self.desk.report(Problem(file=str(path), line=0, column=0, path="", message=message, hint=hint))
@@ -158,6 +170,16 @@ class _Loading:
             for feature, path in asked_for(_map(document.data, *place)):
                 where = (*place, *path)
                 self.desk.report(document.problem(where, refusal(feature), hint=feature.instead, at_key=True))
+
+
+def _hook_told(
+    found: Problem | str, problem: Callable[[tuple[str, ...], str], Problem], place: tuple[str, ...]
+) -> Iterable[Problem]:
+    """A problem of `hooks.py` itself, or of the line that names the hook."""
+    if isinstance(found, Problem):
+        yield found
+    elif found:
+        yield problem(place, found)
 
 
 def _files(config: Path) -> Iterable[Path]:

@@ -20,7 +20,6 @@ class Feature:
 
 
 UNSUPPORTED: Final = (
-    Feature(("hooks",)),
     Feature(("notify",), "watch the exit code"),
     Feature(("ping",), "ping from the unit or cron line that starts `etl sync`"),
     Feature(("raw",)),

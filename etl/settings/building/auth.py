@@ -10,7 +10,7 @@ from etl.model.source import Auth, OAuth2
 from etl.settings.building.desk import Texts
 from etl.settings.format.auth import AuthPart, OAuth2Part
 
-_WAYS: Final = ("bearer", "header", "query", "basic", "oauth2")
+_WAYS: Final = ("bearer", "header", "query", "basic", "oauth2", "hook")
 _OAUTH2: Final = ("auth", "oauth2")
 
 
@@ -23,6 +23,10 @@ def build_auth(part: AuthPart | str | None, texts: Texts) -> Auth:
         found = f"; here are {', '.join(ways)}" if ways else ""
         texts.problem(("auth",), f"needs exactly one of {', '.join(_WAYS)}{found}", at_key=True)
         return Auth()
+    if part.given is not None and part.hook is None:
+        texts.problem(("auth", "given"), "has a meaning only beside `hook`", at_key=True)
+    if part.hook is not None:
+        return Auth(kind="hook", values=(part.hook,), pairs=_secrets(part.given or {}, "given", texts))
     if part.bearer is not None:
         return Auth(kind="bearer", values=(texts.secret(part.bearer, ("auth", "bearer")),))
     if part.basic is not None:

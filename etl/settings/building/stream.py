@@ -46,6 +46,7 @@ def build_stream(
         contract=Contract(part.contract) if part.contract else Contract.EVOLVE,
         expect=_expect(part.expect),
         fail_if=part.fail_if,
+        item_hook=(part.hooks.item or "") if part.hooks is not None else "",
         schedule=part.schedule,
         tags=tuple(part.tags or ()),
         file=file,

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from etl.settings.format.hooks import HookName
 from etl.settings.format.part import Part, Text, shape
 
 
@@ -38,6 +39,8 @@ class AuthPart(Part):
         None, description="User and password: `['${USER}', '${PASSWORD}']`."
     )
     oauth2: OAuth2Part | None = Field(None, description="A token from the API's token endpoint.")
+    hook: HookName | None = Field(None, description="A function in `hooks.py` that signs each request.")
+    given: dict[str, Text] | None = Field(None, description="What the hook is given: `{key: '${KEY}'}`.")
 
 
 Auth = Annotated[

@@ -34,5 +34,4 @@ class ProjectPart(Part):
     defaults: ProjectDefaultsPart | None = Field(None, description="Keys that all streams share; nearest wins.")
     notify: Any = Field(None, description="Who is told.")
     ping: str | None = Field(None, description="A URL that hears of every run.")
-    hooks: dict[str, Any] | None = Field(None, description="Python functions of your own.")
     serve: ServePart | None = Field(None, description="Where `etl serve` listens.")

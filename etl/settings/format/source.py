@@ -33,7 +33,6 @@ class SourcePart(Part):
     tags: list[str] | None = Field(None, description="Names for selection: `etl sync tag:hourly`.")
     notify: Any = Field(None, description="Who is told.")
     ping: str | None = Field(None, description="A URL that hears of every run.")
-    hooks: dict[str, Any] | None = Field(None, description="Python functions of your own.")
     defaults: StreamPart | None = Field(None, description="Keys that its streams share; maps merge one level deep.")
     streams: Annotated[
         dict[Name, Annotated[StreamPart, BeforeValidator(_empty)]],

@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints
 
 from etl.settings.format.deletes import Deletes
 from etl.settings.format.expect import ExpectPart
+from etl.settings.format.hooks import HooksPart
 from etl.settings.format.incremental import IncrementalPart
 from etl.settings.format.order import OneOrMore, OrderPart
 from etl.settings.format.pages import Pages
@@ -71,4 +72,4 @@ class StreamPart(Part):
     expect: ExpectPart | None = Field(None, description="When a success is still bad.")
     schedule: Schedule | None = Field(None, description="When it is due: `every 15m`, or five cron fields.")
     tags: list[str] | None = Field(None, description="Names for selection: `etl sync tag:hourly`.")
-    hooks: dict[str, Any] | None = Field(None, description="Python functions of your own.")
+    hooks: HooksPart | None = Field(None, description="Functions of your own, in `hooks.py` beside the YAML files.")

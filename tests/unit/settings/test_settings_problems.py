@@ -180,7 +180,6 @@ def test_a_literal_secret_never_appears_in_a_message(problems: Problems) -> None
 @pytest.mark.parametrize(
     ("keys", "place"),
     [
-        ("hooks: {x: y}", "streams.items.hooks"),
         ("raw: 7d", "streams.items.raw"),
     ],
 )
@@ -193,7 +192,7 @@ def test_what_cannot_be_done_yet_is_refused_at_its_line(problems: Problems, keys
     assert "this version cannot do it yet" in told[0]
 
 
-@pytest.mark.parametrize("keys", ["notify: {to: [x]}", "ping: https://x.example", "hooks: {a: b}"])
+@pytest.mark.parametrize("keys", ["notify: {to: [x]}", "ping: https://x.example"])
 def test_what_the_project_cannot_do_yet_is_refused(problems: Problems, keys: str) -> None:
     """The same in `etl.yaml`."""
     assert "this version cannot do it yet" in problems(etl=keys)[0]
