@@ -11,7 +11,6 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -19,7 +18,6 @@ from typing import Final
 from etl.errors import (
     AuthRefused,
     GaveUp,
-    MalformedPage,
     RateLimited,
     RequestRefused,
     SourceUnavailable,
@@ -36,8 +34,9 @@ from etl.extract.retry import backoff_s, is_gone, is_past_end
 from etl.extract.signing_hook import SigningHook
 from etl.extract.sniffing import refuse_if_paged
 from etl.extract.transport import open_transport
+from etl.extract.tries import Tries, status_of
 from etl.model.events import RequestRetried, Warned
-from etl.model.page import FailedTry, Page, PageRequest, Response
+from etl.model.page import Page, PageRequest, Response
 from etl.model.secret import Redactor
 from etl.model.selector import SelectorKind
 from etl.model.source import Source
@@ -119,7 +118,7 @@ class StreamClient:
         asked for twice at most. Failed tries stay with the page, and with the error when there is none.
         """
         outgoing = self._builder.build(request)
-        tries = _Tries(self._wiring.clock)
+        tries = Tries(self._wiring.clock)
         try:
             page = await self._persist(request, outgoing, tries)
         except RequestRefused as refused:
@@ -134,7 +133,7 @@ class StreamClient:
             refuse_if_paged(self._stream, page)
         return replace(page, failed_tries=tuple(tries.failed)) if tries.failed else page
 
-    async def _persist(self, request: PageRequest, outgoing: Outgoing, tries: _Tries) -> Page:
+    async def _persist(self, request: PageRequest, outgoing: Outgoing, tries: Tries) -> Page:
         limiter, free, token = self._wiring.limiter, 1, None
         while True:
             try:
@@ -161,7 +160,7 @@ class StreamClient:
                 error = failed
             await self._back_off(request, error, tries)
 
-    async def _token(self, tries: _Tries) -> AccessToken | None:
+    async def _token(self, tries: Tries) -> AccessToken | None:
         """The token to send, None for a source without; after a refusal a new one, once a request."""
         tokens = self._wiring.tokens
         if tokens is None:
@@ -187,7 +186,7 @@ class StreamClient:
         await self._wiring.limiter.turn()
         return (await self._send(replace(outgoing, method="HEAD", content=None), token)).headers
 
-    async def _back_off(self, request: PageRequest, error: TryAgain, tries: _Tries) -> None:
+    async def _back_off(self, request: PageRequest, error: TryAgain, tries: Tries) -> None:
         """Wait before the next try. Raises GaveUp when there is none, or when the server asks for too long a wait."""
         limiter, outage = self._wiring.limiter, self._wiring.outage
         if isinstance(error, RateLimited) or error.reason in _SIGNS_OF_LOAD:
@@ -211,13 +210,13 @@ class StreamClient:
                 reason=error.reason,
                 attempt=len(tries.failed),
                 wait_s=wait_s,
-                status=_status(error),
+                status=status_of(error),
             )
         )
         if not is_pause:
             await self._wiring.clock.sleep(wait_s)
 
-    def _gave_up(self, error: TryAgain, tries: _Tries) -> GaveUp:
+    def _gave_up(self, error: TryAgain, tries: Tries) -> GaveUp:
         count = len(tries.failed)
         tried = f"tried {count} times" if count > 1 else "tried once"
         return GaveUp(
@@ -226,13 +225,13 @@ class StreamClient:
             hint=error.hint or "the next run goes on from what is committed",
         )
 
-    def _ended(self, stopped: StreamStopped, outgoing: Outgoing, tries: _Tries) -> None:
+    def _ended(self, stopped: StreamStopped, outgoing: Outgoing, tries: Tries) -> None:
         """Leave with the error what was sent in vain, for the ledger."""
         tries.end(stopped)
         stopped.failed_tries = tuple(tries.failed)
         stopped.failed_url = self._exchange.address(outgoing.url)
 
-    def _past_end(self, request: PageRequest, outgoing: Outgoing, refused: RequestRefused, tries: _Tries) -> Page:
+    def _past_end(self, request: PageRequest, outgoing: Outgoing, refused: RequestRefused, tries: Tries) -> Page:
         """The list ended before this page, or its member is gone; the page is empty."""
         response = Response(
             status=refused.status if refused.status >= 400 else 404,  # 204 says the same
@@ -243,49 +242,6 @@ class StreamClient:
             seq=self._next_seq(),
         )
         return self._decoder.decode(request, response)
-
-
-class _Tries:
-    """The tries of one request so far."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._malformed = 0
-        self._started = 0.0
-        self.began_at: datetime = clock.now()
-        self.failed: list[FailedTry] = []
-        self.refused: AccessToken | None = None
-        """The token that the API refused; a second refusal is the last."""
-
-    def begin(self) -> None:
-        """Another try starts now."""
-        self.began_at, self._started = self._clock.now(), self._clock.monotonic()
-
-    def malformed(self, error: TryAgain) -> int:
-        """How many answers were no page, this one included; cut ones are the transport's fault and do not count."""
-        self._malformed += isinstance(error, MalformedPage) and error.reason != "truncated"
-        return self._malformed
-
-    def note(self, error: TryAgain, wait_s: float) -> None:
-        """Keep a failed try."""
-        seconds = self._clock.monotonic() - self._started
-        self.failed.append(
-            FailedTry(reason=error.reason, status=_status(error), seconds=seconds, wait_s=wait_s, at=self.began_at)
-        )
-
-    def end(self, stopped: StreamStopped) -> None:
-        """Nothing is tried again: the last try waited for nothing, and a final refusal was a try of its own."""
-        if isinstance(stopped, GaveUp):
-            self.failed[-1:] = [replace(last, wait_s=0.0) for last in self.failed[-1:]]
-            return
-        status = stopped.status if isinstance(stopped, AuthRefused | RequestRefused) else None
-        seconds = self._clock.monotonic() - self._started
-        reason = "refused" if status is None else str(status)
-        self.failed.append(FailedTry(reason=reason, status=status, seconds=seconds, wait_s=0.0, at=self.began_at))
-
-
-def _status(error: TryAgain) -> int | None:
-    return int(error.reason) if error.reason.isdigit() else None
 
 
 @asynccontextmanager

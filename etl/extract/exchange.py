@@ -6,7 +6,7 @@ Redirects are followed here and not by a library: each step asks anew where cred
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -16,10 +16,10 @@ from urllib.parse import urljoin
 
 import httpx
 
-from etl import __version__
 from etl.errors import ForeignHost, MalformedPage, RequestRefused, SourceFailed, SourceUnavailable
 from etl.extract.auth import Signer
 from etl.extract.body import read_body
+from etl.extract.headers import encoded, with_defaults
 from etl.extract.limiter import SourceLimiter
 from etl.extract.links import link_targets
 from etl.extract.oauth2 import Tokens
@@ -42,13 +42,6 @@ _EXCERPT: Final = 200
 _REDIRECTING: Final = frozenset({301, 302, 303, 307, 308})
 _BRINGS_A_PAGE: Final = frozenset({200, 201, 203})
 _BOM: Final = b"\xef\xbb\xbf"
-_DEFAULT_HEADERS: Final = {
-    "user-agent": ("User-Agent", f"everypage/{__version__}"),
-    # Anything rather than a 406: JSON:API servers offer application/vnd.api+json and nothing else.
-    "accept": ("Accept", "application/json, */*;q=0.1"),
-    "accept-encoding": ("Accept-Encoding", "gzip, identity"),
-    "cache-control": ("Cache-Control", "no-cache"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +88,7 @@ class Exchange:
         wiring = self._wiring
         own = wiring.origins.is_own(outgoing.url)
         url, query = self.address(outgoing.url), wiring.signer.masked_query if own else ""
-        headers = _with_defaults((*outgoing.headers, *wiring.signer.masked_headers) if own else ())
+        headers = with_defaults((*outgoing.headers, *wiring.signer.masked_headers) if own else ())
         return SpelledRequest(
             method=outgoing.method,
             url=f"{url}{'&' if '?' in url else '?'}{query}" if query else url,
@@ -202,7 +195,7 @@ class Exchange:
             body=outgoing.content or b"",
         )
         signed = hook(given, self._wiring.origins, self._wiring.redactor)
-        return signed.url, _encoded(signed.headers), signed.body or None
+        return signed.url, encoded(signed.headers), signed.body or None
 
     def _redirected(self, outgoing: Outgoing, status: int, location: str) -> Outgoing:
         """303 asks for a GET, whatever was sent (RFC 9110 15.4.4); the others repeat the request."""
@@ -265,8 +258,8 @@ class Exchange:
         Raises ValueError for a value that would forge another header.
         """
         signed = (*self._wiring.signer.headers, *((("Authorization", authorization),) if authorization else ()))
-        headers = _with_defaults(() if own is None else (*own, *signed))
-        return _encoded(headers)
+        headers = with_defaults(() if own is None else (*own, *signed))
+        return encoded(headers)
 
     def _headers(self, raw: httpx.Headers) -> dict[str, str]:
         headers = read_headers(raw.raw)
@@ -297,14 +290,3 @@ class Exchange:
     def _excerpt(self, body: bytes) -> str:
         text = body[: 4 * _EXCERPT].decode("utf-8", "replace")
         return self._wiring.redactor(" ".join(text.split()))[:_EXCERPT]
-
-
-def _encoded(headers: Sequence[tuple[str, str]]) -> httpx.Headers:
-    if any(sign in text for pair in headers for text in pair for sign in "\r\n\0"):
-        raise ValueError("a line break in a header")
-    return httpx.Headers([(name.encode(), value.encode()) for name, value in headers])
-
-
-def _with_defaults(given: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
-    names = {name.lower() for name, _ in given}
-    return [*(pair for name, pair in _DEFAULT_HEADERS.items() if name not in names), *given]
