@@ -226,7 +226,7 @@ def test_auth_is_exactly_one_way(problems: Problems) -> None:
     )
 
     assert told == [
-        "shop.yaml:2:1: auth: needs exactly one of bearer, header, query, basic, oauth2; here are bearer, header"
+        "shop.yaml:2:1: auth: needs exactly one of bearer, header, query, basic, oauth2, hook; here are bearer, header"
     ]
 
 
