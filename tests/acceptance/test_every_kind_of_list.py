@@ -51,6 +51,12 @@ LISTS = {
     "records: items\npages: {offset: 0, size: 1000}",
     "number-proved": "path: /lists/number\nparams: {page: '{page}', per_page: '{size}'}\nrecords: items\n"
     "pages: {number: 1, size: 50, total_rows: total}\norder: {by: id, append_only: true}",
+    "number-probed": "path: /lists/number\nparams: {page: '{page}', per_page: '{size}'}\nrecords: items\n"
+    "pages: {number: 1, size: 50, total_rows: total}\norder: {by: id, unique: true, immutable: true}",
+    "number-probed-untold": "path: /lists/number/untold\nparams: {page: '{page}', per_page: '{size}', past_end: last}\n"
+    "records: items\npages: {number: 1, size: 46}\norder: {by: id, unique: true, immutable: true}",
+    "number-probed-capped": "path: /lists/number\nparams: {page: '{page}', per_page: '{size}'}\nrecords: items\n"
+    "pages: {number: 1, size: 500, total_rows: total}\norder: {by: id, unique: true, immutable: true}",
     "cursor": "path: /lists/cursor\nparams: {cursor: '{cursor}', limit: '{size}'}\nrecords: items\n"
     "pages: {cursor: next_cursor, size: 50}",
     "cursor-while": "path: /lists/cursor\nparams: {cursor: '{cursor}', limit: '{size}'}\nrecords: items\n"
@@ -72,8 +78,9 @@ LISTS = {
     "none": "path: /lists/none\nrecords: items\npages: none",
     "nested": "path: /lists/nested\nrecords: [groups, items]\npages: none",
 }
-PROVED = {"offset-proved", "number-proved", "starting-after"}
-REPEATING = {"offset-proved", "number-last-page-again", "number-last-page-again-told"}
+PROBED = {"number-probed", "number-probed-untold", "number-probed-capped"}
+PROVED = {"offset-proved", "number-proved", "starting-after", *PROBED}
+REPEATING = {*PROBED, "offset-proved", "number-last-page-again", "number-last-page-again-told"}
 ASSUMED = {name for name in LISTS if "untold" in name or "404" in name or name == "number-last-page-again"}
 
 DOORS = {
