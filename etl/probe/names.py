@@ -40,7 +40,7 @@ def squashed(name: str) -> str:
 
 _PAGE: Final = frozenset(map(squashed, (*PAGE, "currentPage", "pageIndex", "page_index", "pagenum")))
 _OFFSET: Final = frozenset(map(squashed, (*OFFSET, "firstResult", "startRow", "skipCount")))
-_SIZE: Final = frozenset(map(squashed, (*SIZE, "pageLimit", "resultsPerPage", "itemsPerPage", "pageCountLimit", "num")))
+_SIZE: Final = frozenset(map(squashed, (*SIZE, "pageLimit", "resultsPerPage", "itemsPerPage", "first")))
 _CURSOR: Final = frozenset(map(squashed, (*CURSOR, "pageAfter", "nextCursor", "nextPageToken", "continuationToken")))
 
 

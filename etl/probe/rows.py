@@ -61,11 +61,14 @@ def find_rows(body: object, hint: str = "") -> Place | None:
     if not isinstance(body, Mapping):
         return None
     arrays = sorted(_arrays(body), key=lambda found: -_score(found[0], found[1], hint))
+    parallel = _parallel(body)
+    if parallel is not None and arrays and arrays[0][0][:-1] == parallel.path:
+        return parallel  # a column of objects is no list of rows
     if arrays:
         path, rows = arrays[0]
         others = tuple(written(other) for other, found in arrays[1:4] if found)
         return Place(shape="objects", path=path, inner=_inner(rows), others=others)
-    return _matrix(body) or _parallel(body) or _map(body) or _single(body)
+    return _matrix(body) or parallel or _map(body) or _single(body)
 
 
 def _arrays(body: Item) -> Iterator[tuple[Path, list[Any]]]:

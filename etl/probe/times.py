@@ -30,6 +30,10 @@ _CREATED: Final = re.compile(
     r"|createtime|creationdate|eventtime|ts"
 )
 
+_SINCE: Final = re.compile(
+    r".*(since|updated|modified|changed).*|.*(gte|gt|min|from)|(start|from|min).*", re.IGNORECASE
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeField:
@@ -103,6 +107,7 @@ def filter_params(field: TimeField, given: Collection[str], told: Sequence[str] 
 
     `__gte` stands at the end of its group, where it is tried last: some servers take it for the name of a field.
     """
+    told = tuple(filter(_SINCE.fullmatch, told))
     name = field.path[-1]
     changed, created = ("updated", "modified"), ("created", "inserted")
     one, other = changed if field.marks_changes else created

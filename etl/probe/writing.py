@@ -66,6 +66,8 @@ def _stream(draft: Draft) -> Iterator[str]:
     yield from _parameters(draft)
     yield from _line(draft, "records", _records(draft.place))
     yield from _line(draft, "pages", _pages(draft))
+    if question.carrier == ("variables",):
+        yield _noted("fail_if: errors", "GraphQL answers errors with status 200")
     yield from _line(draft, "key", _key(draft.key))
     if not draft.key:
         yield from _line(draft, "write", "replace")

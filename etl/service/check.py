@@ -16,7 +16,7 @@ from etl.listeners.figures import several, size
 from etl.model.events import Event, QuotaSeen, RequestRetried, Warned
 from etl.model.page import Page
 from etl.model.source import Source
-from etl.model.stream import Stream
+from etl.model.stream import PagesKind, Stream
 from etl.ports import Clock
 from etl.service.app import OpenedSource, Scout
 from etl.service.first_member import first_member
@@ -89,11 +89,19 @@ def settings_facts(settings: Settings, streams: Iterable[Stream]) -> Iterator[Fa
     """The configuration and its variables, as far as the chosen streams need them."""
     count, sources = len(settings.streams), len(settings.sources)
     if not count:
-        hint = "put one YAML file a source there; etl demo shows one"
+        hint = "etl init URL writes one, etl demo shows one"
         yield Fact(grade=Grade.PROBLEM, about="config", text=f"no stream in {settings.config}", hint=hint)
         return
     told = f"{several(sources, 'source')}, {several(count, 'stream')} in {settings.config}, no unknown key"
     yield Fact(grade=Grade.OK, about="config", text=told)
+    for stream in streams:
+        if stream.pages.kind is PagesKind.UNDECLARED:
+            place = f"{stream.file}:{stream.line}"
+            text = f"{stream.id}: `pages` is not declared, {place}"
+            hint = (
+                "a run stops when the first answer looks like one page of many; `etl init URL` finds the line to write"
+            )
+            yield Fact(grade=Grade.WARNING, about="config", text=text, hint=hint)
     owners = dict.fromkeys(owner for stream in streams for owner in (stream.source, stream.id))
     missing = dict.fromkeys(problem for owner in owners for problem in settings.missing.get(owner, ()))
     for problem in missing:

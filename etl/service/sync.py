@@ -137,7 +137,7 @@ async def _chosen(app: App, options: SyncOptions) -> tuple[Stream, ...]:
     if not app.settings.streams:
         raise UsageError(
             f"nothing is configured in {app.settings.config}",
-            hint="put one YAML file a source there; etl demo shows one",
+            hint="etl init URL writes one, etl demo shows one",
         )
     if options.failed:
         known = await History(app.database, app.clock).status()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from etl.errors import UsageError
-from etl.probe.address import from_the_start, slug, source_name, stream_name, taken_apart
+from etl.probe.address import Address, from_the_start, slug, source_name, stream_name, taken_apart
+from etl.probe.curl import CurlLine, read_curl
 from etl.probe.given import Given, Sorter
+from etl.probe.names import is_cursor
 from etl.probe.question import Question
+from etl.service.descriptions import described
 from etl.service.init import REQUESTS, Wish
 from etl.settings.environment import Environment
 
@@ -22,7 +25,9 @@ _NAME: Final = re.compile(r"[a-z0-9_]{1,48}")
 class Options:
     """The options as typed."""
 
-    url: str
+    url: str = ""
+    curl: str | None = None
+    openapi: Path | None = None
     name: str | None = None
     stream: str | None = None
     bearer: str | None = None
@@ -36,21 +41,37 @@ def read_wish(options: Options, config: Path, environ: Mapping[str, str]) -> Wis
     """Raises UsageError for what cannot be read, ConfigError for an unreadable `.env`."""
     environment = Environment.beside(config, environ)
     try:
-        address = taken_apart(options.url)
+        line = read_curl(options.curl) if options.curl is not None else CurlLine(url=options.url)
+        line, told = described(options.openapi, line) if options.openapi is not None else (line, ())
+        address = taken_apart(line.url)
         source = _checked(options.name, "--name") or source_name(address.base_url)
         stream = _checked(options.stream, "--stream") or stream_name(address.path or address.base_url) or "items"
         given = Given(
-            bearer=options.bearer or "",
-            basic=_pair(options.basic) or ((address.user, address.password) if address.user else None),
-            headers=tuple(_header(text) for text in options.headers),
+            bearer=options.bearer or line.bearer,
+            basic=_pair(options.basic) or line.user or ((address.user, address.password) if address.user else None),
+            headers=(*line.headers, *(_header(text) for text in options.headers)),
             query=tuple(_param(text) for text in options.query),
             lookup=environment.lookup,
         )
         credentials, params = Sorter(source, given).credentials(address.params)
     except ValueError as error:
         raise UsageError(str(error)) from None
-    question = Question(base_url=address.base_url, path=address.path, params=from_the_start(params))
-    return Wish(source=source, stream=stream, question=question, credentials=credentials, requests=options.requests)
+    return Wish(
+        source=source, stream=stream, question=_question(address, line, params), credentials=credentials,
+        requests=options.requests, told=told,
+    )  # fmt: skip
+
+
+def _question(address: Address, line: CurlLine, params: Sequence[tuple[str, str]]) -> Question:
+    """The request of the first page; parameters stand in the query, in the JSON body, or in a query's variables."""
+    carrier: tuple[str, ...] | None = None
+    if line.body is not None:
+        carrier = ("variables",) if isinstance(line.body.get("query"), str) else ()
+    question = Question(
+        method=line.method, base_url=address.base_url, path=address.path, params=from_the_start(params),
+        body=line.body, carrier=carrier,
+    )  # fmt: skip
+    return question if carrier is None else question.asking({name: None for name in question.given if is_cursor(name)})
 
 
 def _checked(name: str | None, option: str) -> str:

@@ -236,6 +236,10 @@ def _whole(name: str, message: str) -> Problem:
     return Problem(file=name, line=0, column=0, path="", message=message)
 
 
+_TABS: Final = "YAML indents by blanks, never by tabs; texts that begin with @, ` or % need quotes"
+_QUOTES: Final = "texts that begin with { [ * & ! % @ or hold ': ' need quotes"
+
+
 def _syntax(error: yaml.MarkedYAMLError, name: str) -> Problem:
     mark = error.problem_mark or error.context_mark
     what = ", ".join(part for part in (error.context, error.problem) if part)
@@ -245,5 +249,5 @@ def _syntax(error: yaml.MarkedYAMLError, name: str) -> Problem:
         column=mark.column + 1 if mark else 0,
         path="",
         message=f"not valid YAML: {what}",
-        hint="texts that begin with { [ * & ! % @ or hold ': ' need quotes",
+        hint=_TABS if "cannot start any token" in what else _QUOTES,
     )

@@ -49,7 +49,7 @@ def load(config: Path, *, environ: Mapping[str, str]) -> Settings:
             column=0,
             path="",
             message="there is no such folder",
-            hint="put one YAML file a source there; `etl demo` writes one to look at",
+            hint="`etl init URL` writes one from the answers of an API, `etl demo` one to look at",
         )
         raise ConfigError((what,))
     loading = _Loading(Desk(Environment.beside(config, environ)))

@@ -71,7 +71,8 @@ def _problem(document: Document, at: Path, detail: ErrorDetails, schema: Mapping
         at_key = detail["loc"][-1] == "[key]"
         hint = _NAME if at_key else _TABLE
         return document.problem(path, "not a possible name", hint=hint, at_key=at_key)
-    return document.problem(path, *_words(document, path, detail))
+    message, advice = _words(document, path, detail)
+    return document.problem(path, message, hint=advice)
 
 
 def _home(schema: Mapping[str, Any], key: str) -> str:
@@ -85,17 +86,22 @@ def _home(schema: Mapping[str, Any], key: str) -> str:
     return f"`{key}` belongs to a stream" if home == "stream" else f"`{key}` belongs under `{home}`"
 
 
-def _words(document: Document, path: Path, detail: ErrorDetails) -> tuple[str, ...]:
-    """The message of an error, in our words where pydantic's would need a manual."""
+def _words(document: Document, path: Path, detail: ErrorDetails) -> tuple[str, str]:
+    """The message of an error, in our words where pydantic's would need a manual, and a hint where there is one."""
     kind = detail["type"]
     if kind in ("int_type", "float_type") and "${" in str(_value(document, path)):
-        return (f"{_WORDS[kind]}; variables may stand only in texts that are sent",)
+        return f"{_WORDS[kind]}; variables may stand only in texts that are sent", ""
     if kind in _WORDS:
-        return (_WORDS[kind],)
+        return _WORDS[kind], ""
     if kind == "literal_error":
-        return (f"should be {str(detail.get('ctx', {}).get('expected', '')).replace(chr(39), '`')}",)
+        expected = str(detail.get("ctx", {}).get("expected", ""))
+        near_one = get_close_matches(
+            str(_value(document, path)), expected.replace("'", "").replace(" or ", ", ").split(", ")
+        )
+        hint = f"did you mean `{near_one[0]}`?" if near_one else ""
+        return f"should be {expected.replace(chr(39), '`')}", hint
     message = detail["msg"].removeprefix("Value error, ").replace("{{", "{").replace("}}", "}")
-    return (message.replace("Input should", "should"),)
+    return message.replace("Input should", "should"), ""
 
 
 def _value(document: Document, path: Path) -> object:

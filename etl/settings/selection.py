@@ -40,7 +40,7 @@ def _nothing(streams: Sequence[Stream], selector: str) -> UsageError:
         return UsageError(
             f"no stream is called {selector!r}",
             why="nothing is configured",
-            hint="put one YAML file a source there; `etl demo` writes one to look at",
+            hint="`etl init URL` writes one from the answers of an API, `etl demo` one to look at",
         )
     near = get_close_matches(selector, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"there are {_some(known)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,6 +26,12 @@ def init(
     session: Session,
     url: Annotated[str | None, typer.Argument(metavar="URL", help="A list of the API, as in a browser")] = None,
     *,
+    curl: Annotated[
+        str | None, typer.Option("--curl", metavar="TEXT", help="A curl line instead of the URL; - reads it from stdin")
+    ] = None,
+    openapi: Annotated[
+        Path | None, typer.Option("--openapi", metavar="FILE", help="An OpenAPI description; URL may be a path of it")
+    ] = None,
     name: Annotated[str | None, typer.Option("--name", help="Name of the source; default: from the host")] = None,
     stream: Annotated[str | None, typer.Option("--stream", help="Name of the stream; default: from the path")] = None,
     bearer: Annotated[
@@ -47,11 +54,13 @@ def init(
     from etl.service import init as service
     from etl.service.wishes import Options, read_wish
 
-    if url is None:
+    if url is None and curl is None and openapi is None:
         raise UsageError("which URL?", hint="etl init https://api.example.org/v1/things")
+    if url is not None and curl is not None:
+        raise UsageError("a URL and a curl line: one is enough")
     options = Options(
-        url=url, name=name, stream=stream, bearer=bearer, basic=basic, headers=tuple(header or ()),
-        query=tuple(query or ()), requests=requests,
+        url=url or "", curl=sys.stdin.read() if curl == "-" else curl, openapi=openapi, name=name, stream=stream,
+        bearer=bearer, basic=basic, headers=tuple(header or ()), query=tuple(query or ()), requests=requests,
     )  # fmt: skip
     asks = not yes and not session.shared.json and sys.stdin.isatty() and session.err.isatty()
     wish = read_wish(options, session.config, session.environ)

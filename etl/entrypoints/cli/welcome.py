@@ -18,6 +18,7 @@ def welcome(session: Session) -> int:
     session.say("Keeps SQL tables in step with paginated REST and GraphQL APIs.")
     session.say()
     session.say("  etl demo      try it now: a bundled API, two syncs, a query; no network, no account")
+    session.say("  etl init URL  your own API: a few requests find out how it pages, and write its configuration")
     session.say("  etl --help    all commands")
     session.say()
     session.say(f"There is no configuration in {session.printable(str(session.config))}/ (see --config).")

@@ -137,8 +137,13 @@ async def find_order(reading: Reading) -> None:
         return
     path, way = order
     name, words = written(path), {"asc": "ascending", "desc": "descending"}[way]
-    reading.say("order", f"sorted by {name}, {words}", "if the API promises it, runs can be verified")
-    if path in draft.key and len(draft.key) == 1:
+    is_key = path in draft.key and len(draft.key) == 1
+    numbered = draft.way.kind in ("number", "offset")
+    other = "no proof for numbered pages: its values may repeat" if numbered else ""
+    reading.say(
+        "order", f"sorted by {name}, {words}", "if the API promises it, runs can be verified" if is_key else other
+    )
+    if is_key:
         draft.order = order
         draft.notes["order"] = (
             f"{name} was {words} in {len(reading.known):,} rows; if the API promises that, runs can be verified:"

@@ -52,7 +52,7 @@ async def investigate(lab: Lab, case: Case) -> Draft:
         reading.say("pages", "the answer is one object", "one row")
     else:
         with suppress(Spent):
-            await find_size(reading)
+            await find_size(reading, told=case.told)
         await find_paging(reading)
     _find_key(reading)
     await find_filter(reading, case.now, told=case.told)

@@ -22,7 +22,7 @@ _RESERVE: Final = 2
 
 async def find_size(reading: Reading, *, told: tuple[str, ...] = ()) -> None:
     """Name the parameter of the page size and a size that the API keeps; leaves both out where none reacts."""
-    name = _seen_name(reading) or next(iter(told), "")
+    name = _seen_name(reading) or next(filter(is_size, told), "")
     if not name and reading.count > 2:
         name = await _try_names(reading)
     if name:

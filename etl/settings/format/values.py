@@ -95,8 +95,24 @@ def _checked(selector: Selector) -> Selector:
         if selector.path:
             jmespath.compile(selector.path)
     except JMESPathError as error:
-        raise ValueError(f"is no valid JMESPath: {str(error).splitlines()[0]}") from None
+        raise ValueError(f"is no valid JMESPath{_where(selector.path, error)}: {_complaint(error)}") from None
     return selector
+
+
+def _where(path: str, error: JMESPathError) -> str:
+    """The place in the expression, with the text that begins there."""
+    place = getattr(error, "lex_position", None)
+    if not isinstance(place, int) or not 0 <= place <= len(path):
+        return ""
+    rest = path[place : place + 12]
+    return f" at character {place + 1}, `{rest}`" if rest else " at its end"
+
+
+def _complaint(error: JMESPathError) -> str:
+    """The library's words without what every one of them begins with."""
+    first = str(error).splitlines()[0].partition(", for expression")[0].rstrip(":,")
+    words = first.removeprefix("Bad jmespath expression: ").removeprefix("Invalid jmespath expression: ")
+    return words.partition(": Parse error at column")[0] or first
 
 
 def read_schedule(value: object) -> str:

@@ -79,9 +79,10 @@ def test_problems_of_all_files_come_together(problems: Problems) -> None:
     ("keys", "message"),
     [
         ("pages: {number: one}", "7:21: streams.items.pages.number: should be a whole number"),
-        ("pages: lnk", "7:12: streams.items.pages: should be `none` or `link`"),
+        ("pages: lnk", "7:12: streams.items.pages: should be `none` or `link` (did you mean `link`?)"),
         ("pages: [a]", "should be `none`, `link`, or a map with one of number, offset, cursor, link"),
-        ("records: 'a['", "streams.items.records: is no valid JMESPath: "),
+        ("records: 'a['", "streams.items.records: is no valid JMESPath at its end: Incomplete expression"),
+        ("records: 'a[?b=1]'", "is no valid JMESPath at character 5, `=1]`: Unknown token"),
         ("method: GTE", "should be `GET`, `POST` or `PUT`"),
         ("max_pages: 0", "streams.items.max_pages: should be greater than or equal to 1"),
         ("max_pages: '${MAX}'", "should be a whole number; variables may stand only in texts that are sent"),
