@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, exists, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from etl.db import state
 from etl.db.database import Database
 from etl.errors import UsageError
 from etl.model.instants import Cursor, CursorKind
-from etl.model.run import RunStatus
+from etl.model.run import RunKind, RunStatus
 from etl.model.verdict import Verdict
 from etl.ports import Clock
 from etl.runs.coverage import Coverage
@@ -125,9 +125,15 @@ class Backfills:
         return plan
 
     async def find(self, backfill_id: str) -> Backfill:
-        """By id, or by the beginning of one. Raises UsageError when none or several fit."""
-        table = state.backfills
-        query = select(table).where(table.c.backfill_id.startswith(backfill_id.upper(), autoescape=True)).limit(2)
+        """By its id or that of one of its runs, or the beginning of one. Raises UsageError when none or several fit."""
+        table, runs, given = state.backfills, state.runs, backfill_id.upper()
+        # A run names its backfill at the end of what was selected.
+        has_run = exists().where(
+            runs.c.run_id.startswith(given, autoescape=True),
+            runs.c.kind == RunKind.BACKFILL,
+            runs.c.selection.like(literal("%(") + table.c.backfill_id + literal(")")),
+        )
+        query = select(table).where(table.c.backfill_id.startswith(given, autoescape=True) | has_run).limit(2)
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
         if len(rows) != 1 or not backfill_id:

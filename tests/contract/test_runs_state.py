@@ -116,6 +116,18 @@ async def test_a_backfill_is_found_by_the_beginning_of_its_id(database, clock, p
             await backfills.find(unknown)
 
 
+async def test_a_backfill_is_found_by_the_id_of_its_run(database, clock, plan):
+    """`--json` and `etl runs list` begin with the run, and resuming by it said that there is no such backfill."""
+    await Backfills(database, clock).create(
+        stream="s.t", kind=CursorKind.NUMBER, bounds=[(50, 60)], fingerprint="f", step="10"
+    )
+    run_id = await RunStore(database, clock).begin(
+        kind=RunKind.BACKFILL, trigger=RunTrigger.MANUAL, version="1", selection=f"s.t 0 to 25 ({plan.backfill_id})"
+    )
+
+    assert await Backfills(database, clock).find(run_id) == plan
+
+
 async def test_slices_are_chosen_by_what_became_of_them(database, clock, plan):
     backfills = Backfills(database, clock)
     await backfills.mark(plan, 0, status=RunStatus.RUNNING)
