@@ -62,7 +62,8 @@ def told(error: Exception, config: Path) -> str:
 
 
 def _line(error: BaseException, path: Path) -> int:
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    here = path.resolve()  # the folder may be named relatively, a frame never is
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).resolve() == here]
     return (frames[-1].lineno or 0) if frames else 0
 
 

@@ -91,3 +91,15 @@ def test_an_exception_of_a_hook_is_told_with_its_line(tmp_path: Path) -> None:
         mend({})
 
     assert told(caught.value, tmp_path).startswith(f"{tmp_path}/hooks.py:5: TypeError: ")
+
+
+def test_the_line_is_told_where_the_folder_is_named_relatively(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--config config` is the default; every reject said line 0."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hooks.py").write_text("def mend(item):\n    return item[1]\n")
+    mend = load_hook(Path(), "mend")
+
+    with pytest.raises(KeyError) as caught:
+        mend({})
+
+    assert told(caught.value, Path()) == "hooks.py:2: KeyError: 1"
