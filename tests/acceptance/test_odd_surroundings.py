@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.acceptance.conftest import Project
+from tests.acceptance.conftest import SHOP, Project
 
 
 def shell(project: Project, command: str) -> tuple[int, str, str]:
@@ -48,6 +48,17 @@ def test_a_result_that_cannot_be_written_is_told(lite: Project, command: str) ->
     assert "No space left on device" in err
     assert "Traceback" not in err
     lite.holds_the_truth("items")
+
+
+def test_serve_refuses_a_wrong_configuration_before_it_starts(lite: Project) -> None:
+    """Exit 2 with the place, and no database: a daemon that starts with half of it would be worse."""
+    lite.configure(SHOP.replace("records: items", "recrods: items"))
+
+    done = lite.etl("serve")
+
+    assert done.code == 2
+    assert "streams.items.recrods" in done.err
+    assert lite.rows("SELECT 1 FROM _etl_runs") == []
 
 
 def test_a_sync_gets_along_with_few_file_descriptors(lite: Project) -> None:

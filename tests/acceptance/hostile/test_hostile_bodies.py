@@ -6,6 +6,7 @@ Every item is stored or kept among the rejects, or the run does not end with 0.
 from __future__ import annotations
 
 import gzip
+import json
 import random
 import zlib
 
@@ -181,3 +182,14 @@ def test_every_item_is_stored_or_kept_with_its_reason(hostile: Hostile, pages: s
         assert len(NUMBERS) + len(reasons) / run == len(ITEMS)
     assert hostile.project.one("SELECT t FROM api_things WHERE id = '10'") == "last"
     assert hostile.project.one("SELECT t FROM api_things WHERE id = '15'") == "\U0001f600 \u202e rtl"
+
+
+def test_keys_are_compared_byte_by_byte(hostile: Hostile) -> None:
+    """Composed or not, upper or lower, with a blank or without: five keys on either database, and again five."""
+    keys = ["\u00e9", "e\u0301", "\u00c9", "\u00e9 ", "E\u0301"]
+    hostile.wires.answers["/things"] = http(json.dumps({"data": [{"id": key} for key in keys]}).encode())
+    hostile.streams(STREAM.format(name="things", pages="none"))
+
+    for _ in range(2):
+        assert hostile.sync().code == 0
+        assert {key for (key,) in hostile.project.rows("SELECT id FROM api_things")} == set(keys)

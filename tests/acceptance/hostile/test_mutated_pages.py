@@ -10,23 +10,26 @@ import json
 import os
 import random
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from typing import Any
 
 import pytest
 
 from tests.acceptance.hostile.conftest import Hostile, http
 
+WIDE = Context(prec=10_000, Emax=MAX_EMAX, Emin=MIN_EMIN)
 SEED = int(os.environ.get("FUZZ_SEED", "20260101"))
 STREAM = """
 {name}:
   path: /{name}
-  params: {{page: "{{page}}", size: "{{size}}"}}
+  params: {params}
   records: data
-  pages: {{number: 1, size: 6, total_rows: total}}
+  pages: {pages}
   key: id
   expect: {{max_reject_share: 1}}
 """
+NUMBERED = {"params": '{page: "{page}", size: "{size}"}', "pages": "{number: 1, size: 6, total_rows: total}"}
+CHAIN = {"params": '{page: "{cursor}"}', "pages": "{cursor: next}"}
 SPLICES = (
     b"", b'"', b"'", b"\\", b"{", b"}", b"[", b"]", b",", b":", b"\0", b"\xff", b"\xc3", b"\xed\xa0\x80", b"\\ud800",
     b"\\u0000", b"\\", b"null", b"NaN", b"1e999", b"-", b"0", b"00", b".", b"e", b"9" * 400, b" ", b"\n", b"//",
@@ -44,9 +47,10 @@ def item(number: int) -> dict[str, Any]:
 
 
 def page(number: int) -> bytes:
-    """Two pages: six items, and three."""
+    """Two pages: six items, and three; the first names the second, for those who read by cursor."""
     chosen = [item(n) for n in (range(1, 7) if number == 1 else range(7, 10))]
-    return json.dumps({"total": 9, "data": chosen}, ensure_ascii=number == 2).encode()
+    following = 2 if number == 1 else None
+    return json.dumps({"total": 9, "next": following, "data": chosen}, ensure_ascii=number == 2).encode()
 
 
 def mutated(body: bytes, rng: random.Random) -> bytes:
@@ -73,6 +77,7 @@ class Mutant:
     def __init__(self, seed: int) -> None:
         rng = random.Random(seed)
         self.seed = seed
+        self.list = CHAIN if seed % 2 else NUMBERED
         self.hurt = rng.choice((1, 1, 2))
         self.wire = {number: http(page(number)) for number in (1, 2)}
         if rng.random() < 0.75:
@@ -82,14 +87,18 @@ class Mutant:
         self.asked: set[int] = set()
 
     def answer(self, target: str) -> bytes:
-        number = int(target.partition("page=")[2].partition("&")[0])
+        named = target.partition("page=")[2].partition("&")[0]
+        number = int(named) if named.isdigit() and len(named) < 5 else 0 if named else 1
         self.asked.add(number)
-        return self.wire.get(number) or http(b'{"total": 9, "data": []}')
+        return self.wire.get(number) or http(b'{"total": 9, "next": null, "data": []}')
+
+    def stream(self) -> str:
+        return STREAM.format(name=f"m{self.seed}", **self.list)
 
     def items(self) -> list[Any]:
         """What a reader that trusts nobody finds in the answers that were asked for."""
         bodies = [self.wire[number].partition(b"\r\n\r\n")[2] for number in sorted(self.asked & self.wire.keys())]
-        return [found for body in bodies for found in json.loads(body.decode("utf-8-sig"), parse_float=Decimal)["data"]]
+        return [found for body in bodies for found in json.loads(body.decode("utf-8-sig"), parse_float=exact)["data"]]
 
 
 def canonical(value: Any) -> str:
@@ -109,8 +118,8 @@ def canonical(value: Any) -> str:
         return canonical(inner)
     try:
         number = Decimal(text)
-        return str(number.normalize()) if number.is_finite() else text
-    except InvalidOperation:
+        return str(number.normalize(WIDE)) if number.is_finite() else text
+    except ArithmeticError:
         pass
     try:
         at = datetime.fromisoformat(text)
@@ -144,9 +153,17 @@ def lost(hostile: Hostile, mutant: Mutant) -> list[Any]:
     return missing
 
 
+def exact(literal: str) -> Decimal | str:
+    """A number as it was written; its text where no decimal holds the exponent."""
+    try:
+        return Decimal(literal)
+    except ArithmeticError:
+        return literal
+
+
 def as_json(raw: bytes) -> Any:
     try:
-        return json.loads(raw.decode(errors="surrogatepass"), parse_float=Decimal)
+        return json.loads(raw.decode(errors="surrogatepass"), parse_float=exact)
     except ValueError:
         return raw
 
@@ -155,7 +172,7 @@ def attack(hostile: Hostile, seeds: range) -> dict[str, int]:
     """All seeds as streams of one run; how many of them ended how."""
     mutants = {f"m{seed}": Mutant(seed) for seed in seeds}
     hostile.wires.answers = {f"/{name}": mutant.answer for name, mutant in mutants.items()}
-    hostile.streams("".join(STREAM.format(name=name) for name in mutants), limits="{retries: 0, timeout: 1s}")
+    hostile.streams("".join(mutant.stream() for mutant in mutants.values()), limits="{retries: 0, timeout: 1s}")
 
     done = hostile.sync()
 
@@ -191,7 +208,7 @@ def test_the_judge_sees_a_row_that_is_gone_and_one_that_changed(hostile_lite: Ho
     mutant = Mutant(SEED)
     mutant.wire = {1: http(page(1)), 2: http(page(2))}
     hostile_lite.wires.answers = {f"/m{SEED}": mutant.answer}
-    hostile_lite.streams(STREAM.format(name=f"m{SEED}"))
+    hostile_lite.streams(mutant.stream())
     assert hostile_lite.sync().code == 0
     assert lost(hostile_lite, mutant) == []
 
