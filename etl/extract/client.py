@@ -45,7 +45,7 @@ from etl.model.stream import PagesKind, Stream
 from etl.ports import Clock, Decoder, Listener
 
 _MALFORMED_TRIES: Final = 2
-_SIGNS_OF_LOAD: Final = ("503", "timeout")
+_SIGNS_OF_LOAD: Final = ("503", "timeout", "files")
 
 
 class SourceClient:

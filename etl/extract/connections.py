@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -207,6 +208,8 @@ def _unconnected(error: OSError) -> Broken:
             return Broken("dns", "the host name was not found", error.strerror or str(error))
         case TimeoutError():
             return Broken("timeout", "the connection was not made in time", str(error))
+        case OSError(errno=errno.EMFILE | errno.ENFILE):
+            return Broken("files", "no connection could be opened", error.strerror or str(error))
         case _:
             return Broken("connect", "the server could not be reached", error.strerror or str(error))
 

@@ -38,6 +38,11 @@ from etl.model.spelled import SpelledRequest
 from etl.ports import Clock, Listener
 
 _REDIRECTS: Final = 5
+_HINTS: Final = {
+    "connect": "is the server running, and is base_url right?",
+    "dns": "is the server running, and is base_url right?",
+    "files": "raise the limit of open files (ulimit -n), or lower limits.concurrency",
+}
 _EXCERPT: Final = 200
 _REDIRECTING: Final = frozenset({301, 302, 303, 307, 308})
 _BRINGS_A_PAGE: Final = frozenset({200, 201, 203})
@@ -281,7 +286,7 @@ class Exchange:
         what, why = f"{self._label(outgoing)}: {words}", self._wiring.redactor(str(error))[:_EXCERPT]
         if reason == "certificate":
             return SourceFailed(what, why=why, hint="verify_tls: false would accept any certificate; better mend it")
-        hint = "is the server running, and is base_url right?" if reason in ("connect", "dns") else ""
+        hint = _HINTS.get(reason, "")
         return SourceUnavailable(what, why=why, hint=hint, reason=reason)
 
     def _label(self, outgoing: Outgoing) -> str:

@@ -62,10 +62,12 @@ def test_serve_refuses_a_wrong_configuration_before_it_starts(lite: Project) -> 
 
 
 def test_a_sync_gets_along_with_few_file_descriptors(lite: Project) -> None:
-    """24 are fewer than the requests it would like to have in flight."""
+    """24 are fewer than the requests it would like to have in flight: it asks for fewer at once."""
     lite.slow(0.05)
+    lite.configure(SHOP.replace("retries: 1", "retries: 8"))
 
     code, _, err = shell(lite, "ulimit -n 24; etl sync shop.items")
 
     assert code == 0, err
+    assert "(files, try 1)" in err
     lite.holds_the_truth("items")
