@@ -87,6 +87,24 @@ async def test_a_parameter_that_is_ignored_is_no_way() -> None:
     assert "the list goes on" in draft.checks["pages"]
 
 
+async def test_a_round_number_of_rows_asks_for_a_look() -> None:
+    """A hundred rows, no total, every known name ignored: the whole list, or a page of it under a name nobody knows."""
+    draft = await found(Server(lambda query: (200, ROWS[:100])))
+
+    assert draft.way.kind == "none"
+    assert draft.checks == {
+        "records": "exactly 100 rows came, and 17 parameters of paging were ignored: is that the whole list?"
+    }
+
+
+async def test_an_odd_number_of_rows_is_a_whole_list() -> None:
+    """Nobody pages by 117."""
+    draft = await found(Server(lambda query: (200, ROWS[:117])))
+
+    assert draft.way.kind == "none"
+    assert draft.checks == {}
+
+
 async def test_an_unknown_parameter_that_empties_the_list_is_no_filter() -> None:
     """A server that takes any name for a field: nothing remains of the list, so nothing is proved."""
     known = {"page", "limit"}
