@@ -46,7 +46,7 @@ fix: $(VENV)/.dev    ## format, and repair what the linter can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev  ## measure the speed beside a hand-written floor, in a few minutes
+bench: $(VENV)/.dev  ## measure the speed beside a hand-written floor and dlt: a quarter of an hour
 	@$(BIN)/python -m benchmarks
 
 $(VENV)/bin/python:

@@ -1,7 +1,7 @@
 """The API that is read: a numbered list, every page built before the clock starts, so that it is never the bottleneck.
 
 `GET /items?page=N&pageSize=M` answers `{"items": [...], "page", "pageSize", "totalItems", "totalPages"}`, pages from 0.
-`GET /control?latency_ms=&total=&size=&capacity=` changes what is served and clears the counters; `GET /stats` tells.
+`GET /control?latency_ms=&total=&size=&capacity=&changed=` changes what is served; `GET /stats` tells counters.
 With a `capacity`, more requests at once take longer in proportion, and from half as many again they are refused.
 """
 
@@ -26,8 +26,11 @@ TAGS = ("new", "sale", "gift", "bulk", "fragile", "eco", "promo", "import", "loc
 WORDS = ("lorem", "ipsum", "dolor", "sit", "amet", "elit", "sed", "do", "eiusmod", "tempor", "ut", "labore")
 
 
-def items(total: int) -> Iterator[str]:
-    """`total` items of about 450 bytes: 14 fields, an object in an object, a list, two instants. Always the same."""
+def items(total: int, *, changed: bool) -> Iterator[str]:
+    """`total` items of about 450 bytes: 14 fields, an object in an object, a list, two instants. Always the same.
+
+    `changed`: one in a hundred has another price.
+    """
     dice = random.Random(SEED)
     for number in range(1, total + 1):
         first, last = dice.choice(FIRST), dice.choice(LAST)
@@ -39,7 +42,7 @@ def items(total: int) -> Iterator[str]:
                 "uuid": f"{dice.getrandbits(32):08x}-{dice.getrandbits(16):04x}-4000-8000-{dice.getrandbits(48):012x}",
                 "name": f"{first} {last} {number}",
                 "email": f"{first.lower()}.{last.lower()}{number}@example.com",
-                "price": dice.randrange(1, 100_000) / 100,
+                "price": dice.randrange(1, 100_000) / 100 + (changed and number % 100 == 7),
                 "quantity": dice.getrandbits(10),
                 "active": bool(dice.getrandbits(1)),
                 "created_at": _instant(created),
@@ -73,24 +76,26 @@ class Shelf:
     latency_s: float = 0.0
     capacity: int = 0
     answers: list[bytes] = field(default_factory=list)
+    versions: dict[bool, list[bytes]] = field(default_factory=dict)
     requests: int = 0
     refused: int = 0
     in_flight: int = 0
     peak: int = 0
 
-    def fill(self, total: int, size: int) -> None:
-        """Build every page of a list; nothing when the same one is there."""
-        if (total, size) == (self.total, self.size):
-            return
-        self.total, self.size, self.answers = total, size, []
-        pages, left = -(-total // size), items(total)
-        for page in range(pages):
-            part = ",".join(islice(left, size))
-            self.answers.append(
-                answer(
-                    f'{{"items":[{part}],"page":{page},"pageSize":{size},"totalItems":{total},"totalPages":{pages}}}'
-                )
-            )
+    def fill(self, total: int, size: int, *, changed: bool) -> None:
+        """Serve the pages of a list; built only where the same ones are not there."""
+        if (total, size) != (self.total, self.size):
+            self.total, self.size, self.versions = total, size, {}
+        if changed not in self.versions:
+            self.versions[changed] = self._built(items(total, changed=changed))
+        self.answers = self.versions[changed]
+
+    def _built(self, left: Iterator[str]) -> list[bytes]:
+        pages = -(-self.total // self.size)
+        tail = f'"pageSize":{self.size},"totalItems":{self.total},"totalPages":{pages}'
+        return [
+            answer(f'{{"items":[{",".join(islice(left, self.size))}],"page":{page},{tail}}}') for page in range(pages)
+        ]
 
     def page(self, number: int) -> bytes:
         """The answer for a page; an empty list beyond the end."""
@@ -141,9 +146,11 @@ class Connection(asyncio.Protocol):
         url = urlsplit(target)
         query, shelf = dict(parse_qsl(url.query)), self._shelf
         if url.path == "/control":
-            shelf.fill(int(query.get("total", shelf.total)), int(query.get("size", shelf.size or 100)))
+            total, size = int(query.get("total", shelf.total)), int(query.get("size", shelf.size or 100))
+            shelf.fill(total, size, changed=query.get("changed", "0") == "1")
             shelf.latency_s = float(query.get("latency_ms", 1000 * shelf.latency_s)) / 1000
             shelf.capacity = int(query.get("capacity", 0 if "total" in query else shelf.capacity))
+        if url.path in ("/control", "/reset"):
             shelf.requests = shelf.refused = shelf.peak = shelf.in_flight = 0
         if url.path != "/items":
             self._send(shelf.stats())

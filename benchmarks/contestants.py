@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -47,8 +48,9 @@ class Contestant:
 
 def floor(task: Task) -> Sequence[str]:
     """With as many connections as its author would choose, knowing the latency."""
+    python = _environment(task.folder.parent, "ours") / "bin" / "python"
     return (
-        sys.executable, str(HERE / "floor.py"), "--base-url", task.api, "--database", task.database,
+        str(python), str(HERE / "floor.py"), "--base-url", task.api, "--database", task.database,
         "--size", str(task.size), "--connections", "100" if task.latency_ms else "16",
     )  # fmt: skip
 
@@ -58,7 +60,8 @@ def ours(task: Task) -> Sequence[str]:
     config = task.folder / "config"
     config.mkdir(exist_ok=True)
     (config / "bench.yaml").write_text(CONFIG.format(api=task.api, size=task.size))
-    return (str(Path(sys.executable).parent / "etl"), "sync", "--config", str(config), "--database", task.database)
+    etl = _environment(task.folder.parent, "ours") / "bin" / "etl"
+    return (str(etl), "sync", "--config", str(config), "--database", task.database)
 
 
 def dlt(mode: str) -> Callable[[Task], Sequence[str]]:
@@ -66,7 +69,7 @@ def dlt(mode: str) -> Callable[[Task], Sequence[str]]:
 
     def command(task: Task) -> Sequence[str]:
         return (
-            str(_environment(task.folder.parent) / "bin" / "python"), str(HERE / "peer_dlt.py"), "--mode", mode,
+            str(_environment(task.folder.parent, "dlt") / "bin" / "python"), str(HERE / "peer_dlt.py"), "--mode", mode,
             "--base-url", task.api, "--database", task.database, "--size", str(task.size),
             "--folder", str(task.folder / "dlt"),
         )  # fmt: skip
@@ -74,34 +77,46 @@ def dlt(mode: str) -> Callable[[Task], Sequence[str]]:
     return command
 
 
-def _environment(work: Path) -> Path:
-    return work / "venv-dlt"
+def _environment(work: Path, name: str) -> Path:
+    return work / f"venv-{name}"
+
+
+@cache
+def _ours_missing(work: Path) -> str:
+    """Install this checkout as a user would, anew for each run; the floor uses what comes with it."""
+    print("installing everypage into an environment of its own ...", flush=True)
+    root = HERE.parent
+    return _installed(_environment(work, "ours"), "-c", str(root / "constraints.txt"), f"{root}[postgres]")
 
 
 def _dlt_missing(work: Path) -> str:
     """Make the environment of dlt once; the reason when that fails."""
-    environment = _environment(work)
+    environment = _environment(work, "dlt")
     done = environment / ".done"
     if done.exists():
         return ""
     print("installing dlt into an environment of its own ...", flush=True)
+    failed = _installed(environment, "dlt[sqlalchemy,postgres]", "pyarrow", "requests", "orjson")
+    if not failed:
+        done.touch()
+    return failed
+
+
+def _installed(environment: Path, *what: str) -> str:
+    """Make an environment and install into it; the last line of the complaint when that fails."""
     pip = (str(environment / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet", "install")
-    for command in (
-        (sys.executable, "-m", "venv", "--clear", str(environment)),
-        (*pip, "dlt[sqlalchemy,postgres]", "pyarrow", "requests", "orjson"),
-    ):
+    for command in ((sys.executable, "-m", "venv", "--clear", str(environment)), (*pip, *what)):
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         if ended.returncode:
-            return f"dlt cannot be installed: {ended.stderr.strip().splitlines()[-1:]}"
-    done.touch()
+            return f"{environment.name} cannot be made: {ended.stderr.strip().splitlines()[-1:]}"
     return ""
 
 
 CONTESTANTS = {
     each.name: each
     for each in (
-        Contestant(name="floor", command=floor, table="items"),
-        Contestant(name="ours", command=ours, table="bench_items"),
+        Contestant(name="floor", command=floor, table="items", missing=_ours_missing),
+        Contestant(name="ours", command=ours, table="bench_items", missing=_ours_missing),
         Contestant(name="dlt", command=dlt("default"), table="items", missing=_dlt_missing),
         Contestant(name="dlt-expert", command=dlt("expert"), table="items", missing=_dlt_missing),
     )

@@ -40,7 +40,7 @@ def take(
     command: Sequence[str], folder: Path, api: str, *, environ: Mapping[str, str], server: int | None, limit_s: float
 ) -> Taken:
     """Run `command` in `folder` and measure it. Raises Failed, also when it takes longer than `limit_s`."""
-    ask(f"{api}/control")
+    ask(f"{api}/reset")
     log, before = folder / "log.txt", database_cpu(server)
     with log.open("wb") as output:
         started = time.perf_counter()
