@@ -120,7 +120,7 @@ class Reading:
                 self.failure, self.failed_member = ended.failure, member
         if ended.judgement is not None:
             self.judged += 1
-            if self.judgement is None or ended.judgement.verdict.strength < self.judgement.verdict.strength:
+            if self.judgement is None or _rank(ended.judgement) < _rank(self.judgement):
                 self.judgement, self.weakest_member = ended.judgement, member
         if self.by_member:
             self.members.setdefault(member, MemberReading()).take(ended)
@@ -148,6 +148,11 @@ class Reading:
     def server_time(self) -> datetime | None:
         """The server's clock at the first answer; see the function of that name."""
         return None if self.first_response is None else server_time(self.first_response)
+
+
+def _rank(judgement: Judgement) -> tuple[int, bool]:
+    """The weakest first; of equals the one that tells what would make it stronger."""
+    return judgement.verdict.strength, not judgement.hint
 
 
 def server_time(first: Response) -> datetime | None:

@@ -187,7 +187,8 @@ class CheapChecks:
         seen = self._seen
         told = seen.lowest_total is not None
         if told and seen.pages == 1 and seen.items == seen.lowest_total:
-            return Judgement(verdict=Verdict.VERIFIED, reason=f"one response held all {rows:,} rows and said so")
+            what = "the only row" if rows == 1 else f"all {rows:,} rows"
+            return Judgement(verdict=Verdict.VERIFIED, reason=f"one response held {what} and said so")
         # After a repair more keys are known than the list holds now; what the last pass saw is what agrees.
         facts = [f"{min(rows, seen.items):,} of {seen.lowest_total:,}"] if told else []
         if self._probed:
