@@ -36,7 +36,7 @@ docs: $(VENV)/.dev   ## write the JSON Schema of the configuration, and hold the
 	@$(BIN)/etl schema > config/.schema/etl.json
 	@$(BIN)/python -m pytest -q tests/docs tests/unit/cli tests/unit/settings
 
-proofs: $(VENV)/.dev ## read lists that change while they are read, hundreds of seeds for each proof: a quarter of an hour
+proofs: $(VENV)/.dev ## read lists that change while they are read, hundreds of seeds for each proof: many minutes
 	@$(BIN)/python -m pytest -n 2 -m slow tests/simulation/test_proofs_under_mutation.py
 
 migrations: $(VENV)/.dev ## after a new revision: record what an empty database gets
