@@ -128,7 +128,10 @@ def is_past_end(request: PageRequest, refused: RequestRefused) -> bool:
     Not at a round number of rows: APIs that list at most 1,000 or 10,000 rows of one query refuse the page after them
     with the same words, and there the list does not end. The hint of such an error says so.
     """
-    if not request.may_be_past_end or refused.status not in _PAST_THE_END:
+    if not request.may_be_past_end:
+        # Promised by a total, and not found: the list became shorter meanwhile, which the proof sees and repairs.
+        return refused.status in _GONE and 0 < request.ordinal < request.planned
+    if refused.status not in _PAST_THE_END:
         return False
     if request.size:
         return True  # a page of another size is there for the proof alone

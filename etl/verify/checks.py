@@ -34,6 +34,8 @@ class Seen:
     keyless: int = 0
     """Rejected items whose key could not be read: they count as delivered, and have no digest."""
     pages: int = 0
+    absent: int = 0
+    """Pages that a total promised and that were not found: the list became shorter by more than its last page."""
     lowest_total: int | None = None
     highest_total: int | None = None
 
@@ -45,6 +47,7 @@ class Seen:
         if request.may_be_past_end and facts.digest and facts.digest in self._ends():
             facts = replace(facts, count=0, key_digests=b"")
         self.pages += 1
+        self.absent += is_absent(request, facts)
         self.items += max(facts.count - overlap, 0) if request.ordinal else facts.count
         self.keyless += facts.count - len(facts.key_digests) // 8
         self.add_total(facts)
@@ -172,6 +175,8 @@ class CheapChecks:
             return f"the API lists at most {paging.cap or 0:,} rows of one query"
         if seen.lowest_total is not None and rows < seen.lowest_total:
             return f"{rows:,} of {seen.lowest_total:,} rows"
+        if seen.absent:
+            return f"{seen.absent:,} of the pages that the API told of were not found"
         return ""
 
     def _disagreements(self) -> list[str]:
@@ -225,6 +230,12 @@ class CheapChecks:
         if paging.kind is PagesKind.CURSOR and end.next_cursor is None and paging.more is None and end.count == 0:
             return ""
         return "no next cursor" if paging.kind is PagesKind.CURSOR and end.next_cursor is None else ""
+
+
+def is_absent(request: PageRequest, facts: PageFacts) -> bool:
+    """A page that was promised and not found; one that nobody promised is the end and nothing more."""
+    promised = request.ordinal < request.planned and not request.may_be_past_end
+    return promised and facts.refused is not None
 
 
 def _sign_of_the_end(end: PageFacts | None) -> str:

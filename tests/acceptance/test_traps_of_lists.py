@@ -154,6 +154,44 @@ async def test_a_total_that_counts_rows_nobody_is_shown_is_incomplete(api: Api, 
     assert stored(tmp_path) == ROWS
 
 
+def shrinking(*, total: str, to: int) -> Callable[[Query, int], Answer]:
+    """A list of 97 rows that has only `to` after its first answer; pages that are not there are 404."""
+
+    def answer(query: Query, asked: int) -> Answer:
+        rows, page = (to if asked else ROWS), int(query["page"])
+        if page > -(-rows // 10):
+            return 404, {"error": "no such page"}
+        told = rows if total == "total_rows" else -(-rows // 10)
+        return 200, {"items": items(*range((page - 1) * 10, min(page * 10, rows))), "total": told}
+
+    return answer
+
+
+@pytest.mark.parametrize("order", ["", "\norder: {by: id, append_only: true}"], ids=["checks", "bracket"])
+@pytest.mark.parametrize("total", ["total_rows", "total_pages"])
+async def test_a_list_that_loses_whole_pages_while_it_is_read_is_read_again(
+    api: Api, tmp_path: Path, total: str, order: str
+) -> None:
+    """Its last pages are 404 all at once. The run once failed there, although the rest of the list was well."""
+    api.answer = shrinking(total=total, to=52)
+
+    result = await run(api, tmp_path, NUMBER.replace("total_rows", total) + order)
+
+    assert (result.exit_code, stored(tmp_path)) == (0, 52), result.reason
+
+
+async def test_a_promised_page_that_is_never_there_is_missing(api: Api, tmp_path: Path) -> None:
+    """Only the number of pages is told, and the fourth one is not found however often it is asked for: exit 5."""
+    whole = shrinking(total="total_pages", to=ROWS)
+    api.answer = lambda query, asked: (404, {"error": "?"}) if query["page"] == "4" else whole(query, asked)
+
+    result = await run(api, tmp_path, NUMBER.replace("total_rows", "total_pages"))
+
+    assert (result.exit_code, result.verdict) == (5, "incomplete")
+    assert result.reason == "1 of the pages that the API told of were not found"
+    assert stored(tmp_path) == ROWS - 10
+
+
 def chained(*, expires_at: int = -1, restarts_at: int = -1, loops_at: int = -1) -> Callable[[Query, int], Answer]:
     """Ten rows a page after a cursor; the `n`th request meets the trap."""
 

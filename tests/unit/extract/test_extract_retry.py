@@ -161,13 +161,18 @@ def request(**more):
         (request(may_be_past_end=True, stride=50), 400, True),
         (request(may_be_past_end=True, stride=50), 204, True),
         (request(may_be_past_end=False, stride=50), 404, False),
+        (request(may_be_past_end=False, stride=50, planned=9), 404, True),
+        (request(may_be_past_end=False, stride=50, planned=9), 400, False),
         (request(may_be_past_end=True, stride=50), 405, False),
         (request(may_be_past_end=True, stride=500), 404, True),
         (request(may_be_past_end=True, stride=500), 422, False),
     ],
 )
 def test_a_page_that_nobody_promised_may_be_refused(asked, status, ends):
-    """Except at a round depth with a 400 or 422: there an API stops listing, and the list does not end."""
+    """Except at a round depth with a 400 or 422: there an API stops listing, and the list does not end.
+
+    A page that a total promised may only be gone: then it is 404 or 410, and the proof counts it as missing.
+    """
     refused = RequestRefused("x", status=status)
 
     assert is_past_end(asked, refused) is ends
