@@ -129,7 +129,8 @@ class StreamClient:
         except StreamStopped as stopped:
             self._ended(stopped, outgoing, tries)
             raise
-        if self._stream.pages.kind is PagesKind.UNDECLARED and page.facts.refused is None:
+        brought = page.facts.refused is None and not page.facts.unchanged
+        if self._stream.pages.kind is PagesKind.UNDECLARED and brought:
             refuse_if_paged(self._stream, page)
         return replace(page, failed_tries=tuple(tries.failed)) if tries.failed else page
 
@@ -142,7 +143,8 @@ class StreamClient:
                     tries.begin()
                     token = await self._token(tries)
                     response = await self._send(outgoing, token)
-                    if self._asks_head and request.ordinal == 0:
+                    unchanged = response.status == HTTPStatus.NOT_MODIFIED
+                    if self._asks_head and request.ordinal == 0 and not unchanged:
                         response = replace(response, head=await self._head(outgoing, token))
                 return self._decoder.decode(request, response)
             except AuthRefused as refused:

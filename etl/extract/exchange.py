@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import urljoin
 
@@ -102,9 +103,10 @@ class Exchange:
         )
 
     async def answer(self, outgoing: Outgoing, seq: int, authorization: str = "") -> Response:
-        """One answer below 300, redirects within the source followed; `authorization` is that of a fetched token.
+        """One answer below 300, or 304 where the request asked for it; redirects within the source followed.
 
-        Raises TryAgain, SourceFailed, TooLarge or DeadConnection. Has no deadline of its own.
+        `authorization` is that of a fetched token. Has no deadline of its own.
+        Raises TryAgain, SourceFailed, TooLarge or DeadConnection.
         """
         outgoing, response = await self._followed(outgoing, seq, authorization)
         self._judge(outgoing, response.status, response.headers, response.body)
@@ -217,7 +219,7 @@ class Exchange:
         except httpx.HTTPError as error:
             raise self._unavailable(outgoing, error) from error
         except MalformedPage:
-            if answer.status_code < 400:
+            if answer.status_code < 300:
                 raise
             return b"", 0  # the status says more than its text, and a 429 has a wait to tell
         return self._wiring.signer.scrub(body.removeprefix(_BOM)), wire_bytes
@@ -226,6 +228,8 @@ class Exchange:
         """Raises what an answer that is no page means."""
         if status >= 400:
             raise refusal(self._label(outgoing), status, headers, self._excerpt(body), self._wiring.clock.now())
+        if status == HTTPStatus.NOT_MODIFIED and outgoing.is_conditional and self._wiring.origins.is_own(outgoing.url):
+            return  # elsewhere the condition was not sent
         if status not in _BRINGS_A_PAGE and not (outgoing.method == "HEAD" and status < 300):
             raise RequestRefused(f"{self._label(outgoing)} answered {status}, which brings no page", status=status)
         if body.lstrip()[:1] == b"<":

@@ -39,6 +39,8 @@ class Outgoing:
     url: str
     headers: tuple[tuple[str, str], ...]
     content: bytes | None = None
+    is_conditional: bool = False
+    """It holds a token, and 304 is an answer to it."""
 
 
 class RequestBuilder:
@@ -82,6 +84,7 @@ class RequestBuilder:
             url=url,
             headers=(*self._source_headers, *content.headers(values)),
             content=content.body(values, merged),
+            is_conditional=request.window.start is not None and bool(self._stream.conditional_headers),
         )
 
     def _merged(self, cursor: object) -> Values:

@@ -55,7 +55,8 @@ class PageRequest:
 class Response:
     """A complete answer: its body is whole, decompressed and within its cap.
 
-    Its status is below 300, or from 400 with an empty body for a page that turned out to be past the end.
+    Its status is below 300, 304 with an empty body for a list that did not change, or from 400 with an empty body for a
+    page that turned out to be past the end.
     """
 
     status: int
@@ -123,6 +124,8 @@ class PageFacts:
 
     404, 410 and 416 say that the list ended; 400 and 422 may be the depth beyond which the API lists no more.
     """
+    unchanged: bool = False
+    """The answer was 304: the list is what it was when the token that was sent was given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

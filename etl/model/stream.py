@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from etl.model.feed import Feed
 from etl.model.instants import MICROSECOND, Cursor, CursorFormat, CursorKind
@@ -157,6 +157,9 @@ class Write(StrEnum):
     REPLACE = "replace"
 
 
+CONDITIONAL: Final = frozenset({"if-none-match", "if-modified-since"})
+"""The headers that a server may answer with 304 (RFC 9110 13.1)."""
+
 LIVE = "_live"
 """What the view of the rows that are not deleted is called, after its table."""
 
@@ -246,6 +249,27 @@ class Stream:
         if not low < middle < high:
             return ()
         return replace(window, end=middle), replace(window, start=middle)
+
+    @property
+    def conditional_headers(self) -> frozenset[str]:
+        """The headers, in lower case, by which the token of a feed asks whether its one response changed at all."""
+        if self.feed is None or self.pages.kind not in (PagesKind.NONE, PagesKind.UNDECLARED):
+            return frozenset()
+        asking = {name.lower() for name, template in self.request.headers if "start" in template.names}
+        return CONDITIONAL & asking
+
+    @property
+    def comes_whole(self) -> bool:
+        """Whether the token leaves nothing out: an answer is the whole list, or 304.
+
+        An ETag can only be compared. By `If-Modified-Since` some APIs filter, whatever the standard says.
+        """
+        if "if-none-match" not in self.conditional_headers:
+            return False
+        templates = [self.request.path, *(t for pairs in (self.request.params, self.request.form) for _, t in pairs)]
+        others = [template for name, template in self.request.headers if name.lower() != "if-none-match"]
+        names = body_names(self.request.json).union(*(template.names for template in (*templates, *others)))
+        return "start" not in names
 
     @property
     def comes_in_order(self) -> bool:

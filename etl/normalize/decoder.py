@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Final
 
 import msgspec
@@ -98,15 +99,18 @@ class StreamDecoder:
     def decode(self, request: PageRequest, response: Response) -> Page:
         """One page. Raises MalformedPage, and RateLimited or ExpectationBroken where `fail_if` says so."""
         if response.status >= 400:  # the client found that the list ended before this page
-            block = RowBlock(version=self._schema.version, rows=[], keys=[], hashes=[], cursors=[])
-            return Page(
-                request=request, response=response, facts=PageFacts(count=0, refused=response.status), block=block
-            )
+            return self._empty(request, response, PageFacts(count=0, refused=response.status))
+        if response.status == HTTPStatus.NOT_MODIFIED:  # its headers may repeat the token, and need not: it stays
+            return self._empty(request, response, PageFacts(count=0, unchanged=True))
         body = response.body.removeprefix(_BOM).strip() if response.body[:1] not in (b"{", b"[") else response.body
         if not body:
             raise MalformedPage("the answer is empty", why=f"status {response.status}", reason="empty")
         page = self._fast(body, request, response) if self._compiled is not None else None
         return page or self._careful(body, request, response)
+
+    def _empty(self, request: PageRequest, response: Response, facts: PageFacts) -> Page:
+        block = RowBlock(version=self._schema.version, rows=[], keys=[], hashes=[], cursors=[])
+        return Page(request=request, response=response, facts=facts, block=block)
 
     def _fast(self, body: bytes, request: PageRequest, response: Response) -> Page | None:
         """The page by the compiled route; None when it has to be looked at item by item."""

@@ -38,6 +38,7 @@ class WindowProgress:
         "proof",
         "recalled",
         "restarts",
+        "unchanged",
         "was_cut",
         "window",
     )
@@ -48,7 +49,7 @@ class WindowProgress:
         self.in_flight = 0
         self.was_cut = self.gone = False
         self.pages = self.items = self.outside = self.restarts = self.failed_depth = 0
-        self.recalled = False
+        self.recalled = self.unchanged = False
         self._only: PageFacts | None = None
         self.failure: StreamStopped | None = None
         self.judgement: Judgement | None = None
@@ -72,6 +73,7 @@ class WindowProgress:
         self.pages += 1
         self.items += facts.count
         self.outside += facts.outside_rows
+        self.unchanged |= facts.unchanged
         self._only = facts if self.pages == 1 else None
         if is_gone(request, facts):
             self.gone = True
@@ -136,6 +138,7 @@ class WindowProgress:
             gone=self.gone and self.failure is None,
             first_token=self.first_token,
             last_token=self.last_token,
+            unchanged=self.unchanged,
         )
 
 

@@ -33,6 +33,8 @@ class WindowReading:
     last_token: str | None = None
     """The tokens of a feed: that of the first page, and the one of the highest page that brought any."""
     gone: bool = False
+    unchanged: bool = False
+    """The API answered 304: nothing came, and nothing is missing."""
 
     @property
     def is_complete(self) -> bool:
@@ -94,6 +96,7 @@ class Reading:
     judged: int = 0
     failed: int = 0
     gone: int = 0
+    unchanged: int = 0
     is_whole: bool = True
     """No window had a bound."""
     judgement: Judgement | None = None
@@ -114,6 +117,7 @@ class Reading:
         self.windows += 1
         self.is_whole &= ended.window.is_whole_list
         self.gone += ended.gone
+        self.unchanged += ended.unchanged
         if ended.failure is not None:
             self.failed += 1
             if self.failure is None:

@@ -178,6 +178,7 @@ def row_facts(row: RowMapping | Mapping[str, Any], kind: CursorKind) -> PageFact
         outside_rows=row["outside_rows"],
         order_broken=row["order_broken"],
         refused=row["status"] if row["status"] >= 400 else None,
+        unchanged=row["status"] == 304,
     )
 
 

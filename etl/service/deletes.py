@@ -29,6 +29,8 @@ class Decision:
     outcome: Outcome
     deleted: int = 0
     removal: Removal | None = None
+    is_settled: bool = True
+    """False while rows are missing that another reading of the same list has to decide about."""
 
 
 async def decide(
@@ -49,26 +51,42 @@ async def decide(
     sweep = Sweep(app.database, stream, run, digest_of_key)
     if stream.deletes.kind in (DeletesKind.FIELD, DeletesKind.WHEN):
         return Decision(outcome=outcome, deleted=await sweep.marked_by_items())
-    if not (may_sweep and stream.sweeps and _is_whole(reading, outcome)):
+    if not (may_sweep and stream.sweeps and _is_whole(stream, reading, outcome)):
         return Decision(outcome=outcome)
+    decision = await _compared(sweep, stream, reading=reading, outcome=outcome, counts=counts, confirmed=confirmed)
+    if stream.comes_whole and not decision.is_settled:  # with the new token the API would only say: not changed
+        return replace(decision, outcome=replace(decision.outcome, moves_watermark=False))
+    return decision
+
+
+async def _compared(
+    sweep: Sweep, stream: Stream, *, reading: Reading, outcome: Outcome, counts: Counts, confirmed: int | None
+) -> Decision:
+    """What a whole reading did not bring, and what is done about it."""
     twice = outcome.verdict is Verdict.CONSISTENT and stream.write is not Write.REPLACE
     missing = await sweep.look(twice=twice, confirmed=confirmed)
     why = _odd(reading, counts, missing, confirmed)
     if why:
-        return Decision(outcome=_refused(outcome, why, _look_at(stream)))
+        return Decision(outcome=_refused(outcome, why, _look_at(stream)), is_settled=False)
     if missing.lost > allowed(missing.live, None) and confirmed != missing.lost:
         told = _refused(outcome, _too_many(missing), _confirm(stream, missing.lost))
-        return Decision(outcome=told, removal=sweep.removal(missing, keep=twice, refused=True))
+        return Decision(outcome=told, removal=sweep.removal(missing, keep=twice, refused=True), is_settled=False)
     if missing.keyless or missing.key_changed:
-        return Decision(outcome=_postponed(outcome, missing))
+        return Decision(outcome=_postponed(outcome, missing), is_settled=False)
     if missing.unproved:
         outcome = replace(outcome, reason=f"{outcome.reason}; {missing.unproved:,} rows missing for the first time")
-    return Decision(outcome=outcome, deleted=missing.count, removal=sweep.removal(missing, keep=twice))
+    return Decision(
+        outcome=outcome,
+        deleted=missing.count,
+        removal=sweep.removal(missing, keep=twice),
+        is_settled=not missing.unproved,
+    )
 
 
-def _is_whole(reading: Reading, outcome: Outcome) -> bool:
+def _is_whole(stream: Stream, reading: Reading, outcome: Outcome) -> bool:
+    whole = bool(reading.windows) and (reading.is_whole or stream.comes_whole) and not reading.unchanged
     complete = outcome.verdict in (Verdict.VERIFIED, Verdict.CONSISTENT)
-    return outcome.status is RunStatus.SUCCEEDED and complete and bool(reading.windows) and reading.is_whole
+    return outcome.status is RunStatus.SUCCEEDED and complete and whole
 
 
 def _odd(reading: Reading, counts: Counts, missing: Missing, confirmed: int | None) -> str:

@@ -25,7 +25,9 @@ def feed_steps(feed: Feed, reading: Reading) -> Sequence[WatermarkStep]:
 
 def untold(feed: Feed | None, reading: Reading, outcome: Outcome) -> Outcome:
     """A feed that brought no token reads the same again next time; the hint says so."""
-    if feed is None or outcome.hint or outcome.status is not RunStatus.SUCCEEDED or feed_steps(feed, reading):
+    if feed is None or outcome.hint or outcome.status is not RunStatus.SUCCEEDED:
+        return outcome
+    if reading.unchanged or feed_steps(feed, reading):
         return outcome
     where = f"{feed.token.kind}:{feed.token.path}" if feed.token.kind != "body" else feed.token.path
     return replace(outcome, hint=f"no page had a token at {where}, so the next run begins where this one did")

@@ -2,7 +2,7 @@
 
 | path | how it is paged | what tells the end |
 | --- | --- | --- |
-| `/lists/none` | not at all | one answer holds everything |
+| `/lists/none` | not at all, `ETag` and 304 | one answer holds everything |
 | `/lists/number` | `page` from 1, `per_page` | `total` and `total_pages` in the body |
 | `/lists/number/header` | the same, the body is an array | `X-Total-Count` |
 | `/lists/number/untold` | the same | an empty page |
@@ -18,6 +18,8 @@ The numbered ones take `past_end=empty|404|last|first`, the ones by offset `dept
 from __future__ import annotations
 
 import base64
+import hashlib
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from etl.testing.exchange import Answer, Call, Headers, Refusal, error
@@ -25,9 +27,13 @@ from etl.testing.pieces import bare_listing, listing, page_size, pages_of, whole
 from etl.testing.state import ShopState
 
 
-def none(state: ShopState, _call: Call) -> Answer:
-    """Every item in one answer."""
-    return listing("items", state.items.part(0, len(state.items)))
+def none(state: ShopState, call: Call) -> Answer:
+    """Every item in one answer, with its ETag; 304 to who has it already."""
+    answer = listing("items", state.items.part(0, len(state.items)))
+    tag = ("ETag", f'"{hashlib.sha256(answer.body).hexdigest()[:16]}"')
+    if call.headers.get("if-none-match") == tag[1]:
+        return Answer(status=304, headers=(tag,))
+    return replace(answer, headers=(*answer.headers, tag))
 
 
 def number(state: ShopState, call: Call) -> Answer:

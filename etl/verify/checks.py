@@ -36,6 +36,7 @@ class Seen:
     pages: int = 0
     absent: int = 0
     """Pages that a total promised and that were not found: the list became shorter by more than its last page."""
+    unchanged: bool = False
     lowest_total: int | None = None
     highest_total: int | None = None
 
@@ -48,6 +49,7 @@ class Seen:
             facts = replace(facts, count=0, key_digests=b"")
         self.pages += 1
         self.absent += is_absent(request, facts)
+        self.unchanged |= facts.unchanged
         self.items += max(facts.count - overlap, 0) if request.ordinal else facts.count
         self.keyless += facts.count - len(facts.key_digests) // 8
         self.add_total(facts)
@@ -138,6 +140,9 @@ class CheapChecks:
 
     def judge(self, distinct_keys: int | None) -> Judgement:
         """See the module's docstring for what agrees and what does not prove."""
+        if self._seen.unchanged:
+            self._agrees = True
+            return Judgement(verdict=Verdict.CONSISTENT, reason="not changed since the last reading (304)")
         rows = self._seen.items if distinct_keys is None else distinct_keys + self._seen.keyless
         missing = self._known_missing(rows)
         if missing:

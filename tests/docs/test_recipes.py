@@ -28,4 +28,4 @@ def test_every_recipe_loads(block: str, tmp_path: Path) -> None:
 
 def test_there_is_a_recipe_for_every_way_to_page() -> None:
     """A pattern that finds no block would pass the test above."""
-    assert len(BLOCKS) == PAGE.read_text(encoding="utf-8").count("```yaml") == 13
+    assert len(BLOCKS) == PAGE.read_text(encoding="utf-8").count("```yaml") == 14

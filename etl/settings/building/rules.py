@@ -152,9 +152,10 @@ def _check_paging(stream: Stream, texts: Texts) -> None:
 
 def _check_window(stream: Stream, part: StreamPart, texts: Texts) -> None:
     first = _first_places(stream)
+    _check_condition(stream, texts)
     if part.incremental is None:
         for name in WINDOW_NAMES:
-            if name in first:
+            if name in first and not (name == "start" and _asked_by_etag(stream)):
                 texts.problem(first[name], f"{{{name}}} needs `incremental`")
         if stream.pages.first_is_start:
             texts.problem(("pages", "first"), "{start} needs `incremental`")
@@ -178,6 +179,23 @@ def _check_feed(stream: Stream, first: Mapping[str, Path], texts: Texts) -> None
         texts.problem(("incremental", "token"), message, hint=hint, at_key=True)
     if "end" in first:
         texts.problem(first["end"], "{end} needs `incremental: {field: ...}`; a token has no upper bound")
+
+
+def _asked_by_etag(stream: Stream) -> Path:
+    """Where `If-None-Match` holds `{start}`; empty where it does not."""
+    found = (name for name, t in stream.request.headers if name.lower() == "if-none-match" and "start" in t.names)
+    return next((("headers", name) for name in found), ())
+
+
+def _check_condition(stream: Stream, texts: Texts) -> None:
+    """An ETag is the name of one response, and comes from the response before."""
+    where = _asked_by_etag(stream)
+    if where and stream.feed is None:
+        hint = 'write incremental: {token: "header:ETag"}'
+        texts.problem(where, "{start} needs the ETag of the reading before", hint=hint)
+    elif where and stream.pages.kind not in (PagesKind.NONE, PagesKind.UNDECLARED):
+        hint = "leave the header out; what changed is found by `incremental: {field: ...}` or a token of the whole list"
+        texts.problem(where, "asks about the first page only, and the list has several", hint=hint)
 
 
 def _check_added(stream: Stream, texts: Texts) -> None:

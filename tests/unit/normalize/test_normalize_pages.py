@@ -63,6 +63,14 @@ def test_a_page_past_the_end_tells_how_it_was_refused(bench):
     assert bench.feed(bench.decoder(), {"id": 1}).facts.refused is None
 
 
+def test_a_list_that_did_not_change_is_a_page_without_rows(bench):
+    """304 has no body; it is neither a malformed page nor a refused one, and its headers move no token."""
+    page = bench.answer(bench.decoder(), b"", status=304)
+
+    assert (page.facts.count, page.facts.unchanged, page.facts.refused, page.facts.token) == (0, True, None, None)
+    assert page.block.rows == []
+
+
 @pytest.mark.parametrize("warm", [False, True])
 def test_the_facts_of_a_page(bench, warm):
     """Plain paths, text totals, the range of cursors, and keys in page order."""

@@ -193,3 +193,11 @@ def test_errors_that_end_a_stream_keep_their_exit_code_and_status() -> None:
     assert (failed(LeaseLost("x")).status, failed(LeaseLost("x")).exit_code) == (RunStatus.FENCED, 7)
     assert (failed(LeaseHeld("x")).status, failed(LeaseHeld("x")).exit_code) == (RunStatus.REFUSED, 7)
     assert (failed(AuthRefused("x")).status, failed(AuthRefused("x")).exit_code) == (RunStatus.FAILED, 4)
+
+
+def test_a_list_that_did_not_change_brings_no_rows_and_needs_none() -> None:
+    """The rows that `expect.min_rows` asks for came in an earlier run; where something came, it is asked for."""
+    unchanged = read(WindowReading(window=Window(start="e1"), judgement=CONSISTENT, unchanged=True))
+
+    assert conclude(unchanged, Counts(), Expect(min_rows=1), strict=False).status is RunStatus.SUCCEEDED
+    assert conclude(whole(CONSISTENT), Counts(), Expect(min_rows=1), strict=False).exit_code == 5

@@ -99,6 +99,14 @@ HEAD = "base_url: https://a.example\nstreams:\n  items:\n"
             "5:19: streams.items.incremental.token: the request never sends it",
         ),
         (
+            ("key: id", "pages: none", 'headers: {If-None-Match: "{start}"}'),
+            "6:30: streams.items.headers.If-None-Match: {start} needs the ETag of the reading before",
+        ),
+        (
+            ("key: id", 'headers: {if-none-match: "{start}"}', "pages: link", 'incremental: {token: "header:ETag"}'),
+            "5:30: streams.items.headers.if-none-match: asks about the first page only, and the list has several",
+        ),
+        (
             ("key: id", 'params: {s: "{start}"}', "incremental: {token: last_seq, overlap: 5m}"),
             "6:36: streams.items.incremental.overlap: belongs to `field`, not to `token`",
         ),

@@ -222,3 +222,14 @@ def test_an_inclusive_chain_counts_the_row_that_comes_again_once() -> None:
     judged = checks.judge(4)
 
     assert (judged.verdict, judged.reason) == (Verdict.CONSISTENT, "4 of 4; no next cursor")
+
+
+def test_a_list_that_did_not_change_is_consistent_and_not_capped() -> None:
+    """A 304 is one page without rows; that is neither a short list nor the end of what `max_pages` allows."""
+    checks = CheapChecks(Paging(kind=PagesKind.NONE, max_pages=1), has_key=True)
+    read(checks, PageFacts(count=0, unchanged=True))
+
+    judged = checks.judge(None)
+
+    assert (judged.verdict, judged.reason) == (Verdict.CONSISTENT, "not changed since the last reading (304)")
+    assert (checks.probes(), checks.repairs()) == ((), ())
