@@ -72,10 +72,10 @@ async def write(
     size = max(1, min(_ROWS, (_VARIABLES - len(constants())) // len(shape.sent)))
     for low in range(0, len(rows), size):
         some = rows[low : low + size]
-        cursor = await driver.execute(
+        # One visit of the driver's thread; a cursor of its own would have to be closed by a second one.
+        await driver.execute_fetchall(
             _insert_sql(shape, len(some)) + tail, [run_id, at, at, *chain.from_iterable(some)]
         )
-        await cursor.close()
 
 
 def _insert_sql(shape: Shape, count: int) -> str:
