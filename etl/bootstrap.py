@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from etl.db.database import Database, open_database
 from etl.db.engines import busy_timeout_from
@@ -34,9 +35,11 @@ from etl.ports import Clock, Listener
 from etl.runs import LeaseKeeper, RunStore, StreamRun
 from etl.service.app import App, OpenedSource, Scout
 from etl.service.hooks import mender, signing_hook
-from etl.service.init import OpenProber
 from etl.settings import Settings, database_url, load, tokens_folder
 from etl.verify import prove
+
+if TYPE_CHECKING:
+    from etl.service.init import OpenProber  # what probing needs is no other command's to import
 
 __all__ = ["App", "open_app", "open_scout", "prober_opener"]
 
