@@ -306,6 +306,30 @@ async def test_a_resumed_run_is_bounded_by_the_first_answer_of_its_generation(de
     assert finished.watermark == "2026-01-02T02:04:05Z"
 
 
+def answered(number, *, at, seq, told=True):
+    """A line whose page was asked for and answered at a moment, as the request of that number in its run."""
+    made = line(number, [number])
+    response = replace(made.page.response, started_at=at, served_at=at if told else None, seq=seq)
+    return replace(made, page=replace(made.page, response=response))
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["by-the-server", "by-our-clock"])
+async def test_numbers_that_begin_anew_do_not_carry_the_bound_of_a_resumed_run_away(desk, clock, told):
+    """Requests are numbered from 1 in every run: the resumed run's first answer once counted as the generation's.
+
+    The watermark then passed what had changed between the two runs on the pages of the first one, for good.
+    """
+    first, now = await desk.begin(), clock.now()
+    await desk.commit(first, answered(1, at=now - timedelta(hours=1), seq=4, told=told))
+    second = await desk.begin()
+    await desk.commit(second, answered(2, at=now, seq=1, told=told))
+    step = WatermarkStep(kind=CursorKind.INSTANT, max_seen=to_micros(now))
+
+    finished = await desk.store.finish_stream(second, ending(steps=[step], upper_bound=now))
+
+    assert finished.watermark == "2026-01-02T02:04:05Z"
+
+
 async def test_a_skipped_stream_leaves_a_line_and_does_not_hide_an_open_generation(desk, database):
     first = await desk.begin()
     await desk.store.skip("R", stream="s.t", table="s_t", kind=RunKind.SYNC, reason="still running")

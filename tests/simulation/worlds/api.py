@@ -71,6 +71,8 @@ class Api:
     weather: Weather = field(default_factory=Weather)
     shown: list[Shown] = field(default_factory=list)
     requests: dict[str, int] = field(default_factory=dict)
+    blind_at: float = -1.0
+    """When it last hid its rows."""
 
     async def answer(self, target: str) -> httpx.Response:
         """One request, on its way there, evaluated, and on its way back."""
@@ -85,7 +87,7 @@ class Api:
                 self.collection.mutate()
         fault = rng.choice(weather.kinds) if rng.random() < weather.faults else ""
         if rng.random() < weather.fatal:
-            fault = "404"
+            fault = "405"  # a 404 may mean the end of a list
         headers = self._headers()
         found = await self._fault(fault, headers)
         if found is None:
@@ -130,6 +132,7 @@ class Api:
     def _page(self, query: dict[str, str], life: str, number: int) -> tuple[int, bytes]:
         rng, weather = self.rng, self.weather
         view = [] if weather.blind else self.view(query)
+        self.blind_at = self.collection.now() if weather.blind else self.blind_at
         size = min(int(query.get("limit", len(view) or 1)), self.most)
         start, after = self._start(query, size), query.get("after")
         if self.chain == "opaque" and after is not None:

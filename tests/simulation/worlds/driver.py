@@ -66,6 +66,7 @@ class _Queue:
         self._calls: deque[tuple[asyncio.Future[Any] | None, Callable[[], Any]]] = deque()
         self._connection: sqlite3.Connection | None = None
         self._waits_since: float | None = None
+        self._is_lost = False
 
     def put_nowait(self, call: tuple[asyncio.Future[Any] | None, Callable[[], Any]]) -> None:
         if self._life.is_dead:  # only the garbage collector asks
@@ -110,7 +111,7 @@ class _Queue:
         if strike == "kill before":
             life.die()
             return None
-        if strike == "lost":
+        if strike == "lost" or (self._is_lost and what not in ("close", "connect")):
             self._lose()
         result = function()
         if is_commit:
@@ -122,6 +123,7 @@ class _Queue:
         return result
 
     def _lose(self) -> None:
+        self._is_lost = True
         if self._connection is not None and self._connection.in_transaction:
             self._connection.rollback()
         raise _Gone("server closed the connection unexpectedly")

@@ -16,7 +16,6 @@ import etl.load.merge
 import etl.runs.ledger
 import etl.runs.store
 import etl.service.deletes
-import etl.service.outcome
 import etl.service.planning
 import etl.service.stream_run
 import etl.settings.loading
@@ -199,17 +198,6 @@ def _one_fingerprint() -> tuple[Patch, ...]:
     return ((etl.settings.loading, "fingerprint", lambda *_: "always the same"),)
 
 
-def _passes_failures() -> tuple[Patch, ...]:
-    real = etl.service.outcome._some_windows_failed
-    return (
-        (
-            etl.service.outcome,
-            "_some_windows_failed",
-            lambda reading, failure: replace(real(reading, failure), moves_watermark=True, pin=None),
-        ),
-    )
-
-
 def _last_writer_wins() -> tuple[Patch, ...]:
     return ((etl.load.merge, "is_newer", lambda *_: True), (Shape, "guard", lambda *_: "TRUE"))
 
@@ -366,7 +354,7 @@ BUGS = (
         name="foreign-resume",
         what="a reading is completed only by runs of the same configuration",
         kinds=("offset", "keyset", "number-append", "infer-keyset"),
-        theme=Theme(two=0.0, change=0.7, fates=(0, 1, 2, 3), half=1.0),
+        theme=Theme(two=0.0, change=0.7, fates=(2,), fatal=(0.0,), half=1.0),
         patches=_one_fingerprint,
     ),
     Bug(
@@ -374,7 +362,7 @@ BUGS = (
         what="the watermark stays below the first window that failed",
         kinds=("windows",),
         theme=Theme(two=0.0, fates=(7,), fatal=(0.1,), faults=(0.0,)),
-        patches=_passes_failures,
+        patches=_advance(lambda step, bound: (replace(step, pin=None), bound)),
     ),
     Bug(
         name="last-writer-wins",

@@ -290,6 +290,12 @@ class Story:
             (stream,) = life.result.streams
             if stream.status == "succeeded":
                 return
+            if (
+                stream.status == "incomplete"
+                and "returned no rows" in stream.reason
+                and not self.api.view({"scope": self.scope})
+            ):
+                return  # an empty answer is not believed where rows are stored, even when it is true
             named = re.search(r"--confirm-deletes (\d+)", stream.reason)
             options = replace(options, confirm_deletes=int(named[1]) if named else None)
             await asyncio.sleep(1)
@@ -297,7 +303,8 @@ class Story:
 
 
 def _api(kind: Kind, collection: Collection, rng: random.Random, theme: Theme) -> Api:
-    repeats = kind.told and kind.pages.startswith("{number")
+    # A closed window is not found to end where the API repeats its last page: it stays incomplete, and says so.
+    repeats = kind.told and kind.pages.startswith("{number") and kind.name != "windows-closed"
     return Api(
         collection=collection,
         rng=random.Random(rng.random()),
