@@ -9,7 +9,7 @@ from etl.model.run import RunStatus
 from etl.model.stream import Stream
 from etl.runs import Catalog, History, Tick
 from etl.runs.history import StreamStatus as LastRun
-from etl.schedule.triggers import is_due, next_due
+from etl.schedule.triggers import next_due
 from etl.service.app import App
 from etl.service.members import mark_of
 from etl.settings import select
@@ -71,7 +71,9 @@ def _is_stale(app: App, stream: Stream, success: datetime | None, acted: datetim
         return success is None or now - success > stream.expect.fresh
     if stream.schedule is None:
         return False
-    due = is_due(stream.schedule, acted, now, app.settings.project.timezone)
-    if due is not None and acted is not None and now - due.due_at > LATE:
+    if acted is None:
+        return False
+    # The first tick that nobody acted upon, not the newest: a daemon that is gone for days is late right after a tick too.
+    if now - next_due(stream.schedule, acted, app.settings.project.timezone) > LATE:
         return True
-    return acted is not None and (success is None or success < acted - LATE)
+    return success is None or success < acted - LATE

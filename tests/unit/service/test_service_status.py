@@ -58,6 +58,15 @@ async def test_a_tick_that_nobody_acted_upon_makes_a_stream_stale(world):
     assert (await lines(world))["shop.items"].stale
 
 
+async def test_a_schedule_that_nobody_served_for_days_is_stale_right_after_a_tick(world):
+    """What counts is the first tick that was left out: the newest is minutes old for a part of every hour."""
+    await sync(world.app, SyncOptions(), world.stop)
+    catalog = Catalog(world.app.database, world.clock)
+    await catalog.ticked("shop.items", world.clock.now(), world.clock.now() + timedelta(hours=1))
+    world.clock.advance(hours=72, minutes=1)
+    assert (await lines(world))["shop.items"].stale
+
+
 async def test_a_served_schedule_whose_runs_fail_is_stale(world):
     """Ticks are acted upon, and still the data grows old."""
     await sync(world.app, SyncOptions(), world.stop)
