@@ -7,11 +7,15 @@ import multiprocessing
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 from worlds.kinds import KINDS
 from worlds.story import Trace, play
+
+_POOL = 200
+"""Seeds that one process plays before it is replaced."""
 
 
 def main() -> int:
@@ -30,18 +34,24 @@ def main() -> int:
 
 def _play_many(seeds: range, kind: str | None, jobs: int) -> int:
     failed, tally, started = 0, Counter[str](), time.monotonic()
-    # What was killed half-way is not always collected: processes are replaced before it matters.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=200) as pool:
-        for trace in pool.map(partial(play, kind=kind), seeds):
-            tally.update(runs=trace.runs, killed=trace.killed, verified=trace.verified, requests=trace.requests)
-            if trace.failure:
-                failed += 1
-                print(f"make simulate SEED={trace.seed} KIND={trace.kind}   # {trace.failure}", flush=True)
+    for trace in _traces(seeds, kind, jobs):
+        tally.update(runs=trace.runs, killed=trace.killed, verified=trace.verified, requests=trace.requests)
+        if trace.failure:
+            failed += 1
+            print(f"make simulate SEED={trace.seed} KIND={trace.kind}   # {trace.failure}", flush=True)
     seconds = time.monotonic() - started
     told = ", ".join(f"{count:,} {what}" for what, count in tally.items())
     print(f"{len(seeds):,} seeds in {seconds:,.0f} s, {failed} failed; {told}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _traces(seeds: range, kind: str | None, jobs: int) -> Iterator[Trace]:
+    # What was killed half-way is not always collected: processes are replaced before it matters. Whole pools are,
+    # because `max_tasks_per_child` can wait for ever where a child leaves as the last task is given out (gh-115634).
+    context = multiprocessing.get_context("spawn")
+    for at in range(0, len(seeds), _POOL * jobs):
+        with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+            yield from pool.map(partial(play, kind=kind), seeds[at : at + _POOL * jobs])
 
 
 def _tell(trace: Trace) -> int:
