@@ -73,7 +73,7 @@ def _is_stale(app: App, stream: Stream, success: datetime | None, acted: datetim
         return False
     if acted is None:
         return False
-    # The first tick that nobody acted upon, not the newest: a daemon that is gone for days is late right after a tick too.
+    # The first tick that was left out, not the newest: who is gone for days is late right after a tick too.
     if now - next_due(stream.schedule, acted, app.settings.project.timezone) > LATE:
         return True
     return success is None or success < acted - LATE
