@@ -82,6 +82,8 @@ class Oracle:
         table = self._table(db)
         self._nothing_is_older(table, {each.run_id for each in runs}, begin)
         self._newest_wins(db, table)
+        if self.kind.infers and run.verdict != "consistent" and self.api.blind_at < begin:
+            self._only_what_is_gone_goes(run, table, begin, end)
         if run.status == "succeeded" and run.verdict == "verified" and self.api.blind_at < begin:
             rejects = self._rejects(db, [each.ordinal for each in runs])
             self._nothing_is_missing(run, table, rejects, begin, end)
@@ -176,6 +178,16 @@ class Oracle:
             if self.kind.infers:
                 expect(row["_etl_deleted_at"] is None, f"G1: row {key} lived all the time and is marked as deleted")
 
+    def _only_what_is_gone_goes(self, run: Run, table: Mapping[int, sqlite3.Row], begin: float, end: float) -> None:
+        """A row that a run marks as deleted was not in the list at some time while the run read it."""
+        query = {"scope": self.scope}
+        for key, row in table.items():
+            if row["_etl_deleted_at"] is None or row["_etl_run_id"] != run.run_id:
+                continue
+            states = self.collection.over(key, begin, end)
+            lived = all(state is not None and lists(query, state) for state in states)
+            expect(not lived, f"G1: row {key} lived all the time, and a run that is {run.verdict} took it away")
+
     def _nothing_is_older(self, table: Mapping[int, sqlite3.Row], run_ids: set[str], begin: float) -> None:
         """G2: what a generation wrote was true at some time since it began."""
         for key, row in table.items():
@@ -186,9 +198,16 @@ class Oracle:
         """Of all versions that were committed the newest is stored: by stamp, else by the order of the requests."""
         if self.api.past_end == "404":  # such an answer is numbered once more by the product
             return
-        pids = dict(db.execute("SELECT s.ordinal, r.pid FROM _etl_run_streams s JOIN _etl_runs r USING (run_id)"))
+        runs = db.execute(
+            "SELECT s.ordinal, r.pid, s.upper_bound FROM _etl_run_streams s JOIN _etl_runs r USING (run_id)"
+        )
+        pids, bounds = {}, {}
+        for run in runs:
+            pids[run["ordinal"]] = run["pid"]
+            bounds[run["ordinal"]] = micros(_zoned(run["upper_bound"])) if run["upper_bound"] else 0
         shown = {(page.life, page.number): page for page in self.api.shown}
         best: dict[int, tuple[str, int]] = {}
+        recent = set[int]()
         for ordinal, seq in db.execute("SELECT ordinal, seq FROM _etl_pages ORDER BY ordinal, seq"):
             page = shown.get((f"life {pids[ordinal]}", seq))
             for key, number in () if page is None else page.rows:
@@ -196,10 +215,12 @@ class Oracle:
                 assert version is not None
                 assert version.item is not None
                 stamp = (version.item["updated_at"] or "") if self.kind.incremental else ""
+                if stamp and (micros(stamp) or 0) >= bounds[ordinal]:
+                    recent.add(key)
                 if stamp >= best.get(key, ("", 0))[0]:
                     best[key] = (stamp, number)
-        for key, (stamp, number) in best.items():
-            if not self._is_odd(key, stamp):
+        for key, (_, number) in best.items():
+            if key not in recent and not self._is_odd(key):
                 expect(key in table, f"G2: row {key} was committed and is not stored")
                 stored = self.collection.version_of(key, table[key]["v"])
                 newest = self.collection.version_of(key, number)
@@ -209,14 +230,15 @@ class Oracle:
                 is_older = stored.at < newest.at
                 expect(not is_older, f"G2: row {key} is stored as version {table[key]['v']}, and {number} came too")
 
-    def _is_odd(self, key: int, stamp: str) -> bool:
-        """Whether the simple rule does not hold for a key: beyond U the requests' order decides, for the next run."""
+    def _is_odd(self, key: int) -> bool:
+        """Whether the simple rule does not hold for a key: it was spoilt, or a mark on it is taken away at once.
+
+        Nor does it hold for versions beyond U: there the order of the requests decides, until the next run.
+        """
         items = [each.item for each in self.collection.versions(key) if each.item is not None]
         if any(item["updated_at"] in (FUTURE, None) or item["amount"] == "many" for item in items):
             return True
-        first = min((page.at for page in self.api.shown if page.life == self.api.shown[-1].life), default=0.0)
-        recent = _micros_at(first - 10)
-        return self.kind.incremental and (self.kind.infers or (micros(stamp) or 0) >= recent)
+        return self.kind.incremental and self.kind.infers
 
     def _was_true(self, key: int, row: sqlite3.Row, begin: float) -> None:
         version = self.collection.version_of(key, row["v"])

@@ -61,11 +61,14 @@ class Bug:
                 yield seed, kind, self.theme
 
     def hunt(self) -> tuple[Trace, int] | None:
-        """The world that notices it while the product without it passes, and how many were played."""
+        """The world in which it breaks a promise that is kept without it, and how many were played.
+
+        An exception is not enough: a patch that does not fit the product any more raises one too.
+        """
         for count, world in enumerate(self.worlds(), start=1):
             with self.planted():
                 trace = play(*world)
-            if trace.failure and not play(*world).failure:
+            if trace.broken and not play(*world).failure:
                 return trace, count
         return None
 
@@ -178,7 +181,13 @@ def _short_page_ends() -> tuple[Patch, ...]:
 
 
 def _sweeps_incomplete() -> tuple[Patch, ...]:
-    return ((etl.service.deletes, "_is_whole", lambda reading, outcome: outcome.status is not RunStatus.INTERRUPTED),)
+    return (
+        (
+            etl.service.deletes,
+            "_is_whole",
+            lambda _stream, _reading, outcome: outcome.status is not RunStatus.INTERRUPTED,
+        ),
+    )
 
 
 def _rejects_unseen() -> tuple[Patch, ...]:
@@ -259,13 +268,15 @@ BUGS = (
         what="the watermark moves only in the last transaction",
         kinds=MARKED,
         seed=1,
-        kind="offset-since",
+        kind="keyset-since",
         patches=_watermark_a_page,
     ),
     Bug(
         name="exclusive-bound",
         what="the lower bound is inclusive",
         kinds=MARKED,
+        seed=1,
+        kind="keyset-since",
         theme=Theme(two=0.0, lagged=0.0, dated=0.0, fates=(7,), faults=(0.0,), churn=(0.8,)),
         patches=_exclusive,
     ),
@@ -273,6 +284,8 @@ BUGS = (
         name="no-token",
         what="every transaction checks the token",
         kinds=PROVED_OFFSETS,
+        seed=8,
+        kind="offset",
         theme=Theme(two=1.0),
         patches=_no_token,
     ),
@@ -289,13 +302,15 @@ BUGS = (
         what="coverage needs touching pages, a total that agrees is not enough",
         kinds=PROVED_OFFSETS,
         seed=1,
-        kind="offset",
+        kind="offset-untold",
         patches=_stretched,
     ),
     Bug(
         name="end-unseen",
         what="what lies beyond the last page has to come back empty",
         kinds=("offset-untold", "offset-lied"),
+        seed=23,
+        kind="offset-lied",
         patches=_tail_unseen,
     ),
     Bug(
@@ -310,6 +325,8 @@ BUGS = (
         name="bound-at-the-end",
         what="U is the time of the first answer, not of the last",
         kinds=MARKED,
+        seed=0,
+        kind="offset-since",
         theme=Theme(two=0.0, lagged=0.0, fates=(7,), faults=(0.0,), churn=(0.8,)),
         patches=_advance(lambda step, _: (replace(step, max_seen=to_micros(_now())), _now())),
     ),
@@ -341,6 +358,8 @@ BUGS = (
         name="sweep-of-a-part",
         what="only a complete reading takes rows away",
         kinds=("infer-offset", "infer-keyset", "infer-append"),
+        seed=1,
+        kind="infer-offset",
         theme=Theme(two=0.0, fatal=(0.1,), fates=(7,)),
         patches=_sweeps_incomplete,
     ),
@@ -348,12 +367,16 @@ BUGS = (
         name="rejects-unseen",
         what="a rejected row was seen and is not deleted",
         kinds=("infer-offset", "infer-keyset"),
+        seed=45,
+        kind="infer-offset",
         patches=_rejects_unseen,
     ),
     Bug(
         name="foreign-resume",
         what="a reading is completed only by runs of the same configuration",
         kinds=("offset", "keyset", "number-append", "infer-keyset"),
+        seed=11,
+        kind="number-append",
         theme=Theme(two=0.0, change=0.7, fates=(2,), fatal=(0.0,), half=1.0),
         patches=_one_fingerprint,
     ),
@@ -361,20 +384,28 @@ BUGS = (
         name="past-a-failure",
         what="the watermark stays below the first window that failed",
         kinds=("windows",),
+        seed=1,
+        kind="windows",
         theme=Theme(two=0.0, fates=(7,), fatal=(0.1,), faults=(0.0,)),
         patches=_advance(lambda step, bound: (replace(step, pin=None), bound)),
     ),
     Bug(
         name="last-writer-wins",
         what="the newer version wins whatever the order of arrival",
-        kinds=(*MARKED, "offset"),
-        theme=Theme(two=0.0, fates=(7,), churn=(0.8,)),
+        kinds=("offset-since", "whole-then-filtered"),
+        seed=23,
+        kind="whole-then-filtered",
+        theme=Theme(
+            two=0.0, fates=(7,), churn=(1.0,), faults=(0.0,), fatal=(0.0,), slow=(2.0,), lagged=1.0, skew=(-1.0, -0.9)
+        ),
         patches=_last_writer_wins,
     ),
     Bug(
         name="frozen-by-the-future",
         what="a stored row from the future gives way to a normal one",
         kinds=MARKED,
+        seed=0,
+        kind="offset-since",
         theme=Theme(two=0.0, fates=(7,), churn=(0.8,)),
         patches=_unguarded_future,
     ),
@@ -382,6 +413,8 @@ BUGS = (
         name="no-closing-look",
         what="the bracket is closed by another look at the last page",
         kinds=("number-append", "offset-append", "changes"),
+        seed=1,
+        kind="number-append",
         theme=Theme(two=0.0, fates=(7,), churn=(0.8,)),
         patches=_no_closing_look,
     ),
@@ -389,6 +422,8 @@ BUGS = (
         name="again-blindly",
         what="after a COMMIT without an answer the ledger is asked",
         kinds=("offset", "keyset", "keyset-since"),
+        seed=15,
+        kind="keyset-since",
         theme=Theme(two=0.0, fates=(4,), faults=(0.0,)),
         patches=_again_blindly,
     ),
@@ -396,6 +431,8 @@ BUGS = (
         name="always-since",
         what="a whole reading leaves the filter out, so that rows without a cursor come",
         kinds=("offset-since", "keyset-since"),
+        seed=1,
+        kind="offset-since",
         patches=_always_since,
     ),
 )

@@ -42,6 +42,8 @@ class Trace:
     requests: int = 0
     steps: int = 0
     failure: str = ""
+    broken: bool = False
+    """The failure is a promise that was not kept, not an exception that nobody expected."""
 
     def note(self, line: str) -> None:
         self.lines.append(line)
@@ -60,6 +62,8 @@ class Theme:
     lagged: float = 0.6
     dated: float = 0.7
     half: float = 0.3
+    slow: tuple[float, ...] = (0.05, 0.5, 4.0)
+    skew: tuple[float, float] = (-1.0, 1.0)
 
 
 ANY = Theme()
@@ -74,7 +78,7 @@ def play(seed: int, kind: str | None = None, theme: Theme = ANY) -> Trace:
         asyncio.set_event_loop(loop)
         story = Story(seed, loop, folder, trace, kind, theme)
         with story.world.laws():
-            trace.failure = _failure(loop, story)
+            trace.failure, trace.broken = _failure(loop, story)
             trace.steps = loop.steps
             for life in story.world.lives:
                 life.is_dead = True
@@ -86,14 +90,14 @@ def play(seed: int, kind: str | None = None, theme: Theme = ANY) -> Trace:
     return trace
 
 
-def _failure(loop: SimulatedLoop, story: Story) -> str:
+def _failure(loop: SimulatedLoop, story: Story) -> tuple[str, bool]:
     try:
         loop.run_until_complete(story.play())
     except (Broken, Stuck) as broken:
-        return str(broken)
+        return str(broken), True
     except Exception as error:
-        return f"{type(error).__name__}: {error}"
-    return ""
+        return f"{type(error).__name__}: {error}", False
+    return "", False
 
 
 class Story:
@@ -114,7 +118,7 @@ class Story:
             nature = replace(nature, late_s=0.0, skew_s=0.0)
         nature = replace(nature, fraction=rng.random() < 0.4)
         collection = Collection(self._dice("rows"), nature, loop.time)
-        collection.skew_s = rng.uniform(-nature.skew_s, nature.skew_s)
+        collection.skew_s = nature.skew_s * rng.uniform(*theme.skew)
         self.api = _api(self.kind, collection, self._dice("api"), theme)
         self.size = rng.choice((2, 3, 5, 8, 20))
         self.scope = "half" if not self.kind.incremental and rng.random() < theme.half else "all"
@@ -198,7 +202,7 @@ class Story:
             kinds=tuple(rng.sample(FAULTS, rng.randint(1, 4))),
             churn=rng.choice(self.theme.churn),
             most_changes=rng.choice((1, 1, 3)),
-            slow_s=rng.choice((0.05, 0.5, 4.0)),
+            slow_s=rng.choice(self.theme.slow),
             short=rng.choice((0.0, 0.3)) if self.kind.short else 0.0,
             expire=rng.choice((0.0, 0.0, 0.1)),
             blind=self.kind.infers and rng.random() < 0.05,
