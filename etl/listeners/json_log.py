@@ -28,6 +28,7 @@ from etl.model.events import (
     SourcePaused,
     StreamFinished,
     StreamPlanned,
+    StreamScheduled,
     StreamStarted,
     Warned,
 )
@@ -39,6 +40,7 @@ EVERY_S: Final = 10.0
 
 _NAMES: Final[Mapping[type, str]] = {
     RunStarted: "run.started",
+    StreamScheduled: "stream.scheduled",
     StreamStarted: "stream.started",
     StreamPlanned: "stream.planned",
     PageFetched: "page.fetched",
@@ -71,26 +73,26 @@ class JsonLog:
         self._printable = Printable(redact)
         self._least = least
         self._tally = Tally()
-        self._reported_s: dict[str, float] = {}
 
     def __call__(self, event: Event) -> None:
         """Never raises: a log that cannot be written must not stop the run it tells of."""
         with suppress(Exception):
             now_s = self._clock.monotonic()
             self._tally.see(event, now_s)
-            self._write(level_of(event), _NAMES[type(event)], self._fields(event))
+            self._write(level_of(event), _NAMES[type(event)], self._tally.run_of(event), self._fields(event))
             if isinstance(event, PageFetched):
-                self._report(self._tally.stream(event.stream, now_s), now_s)
+                self._report(event, self._tally.stream(event.stream, now_s), now_s)
 
-    def _report(self, stream: StreamTally, now_s: float) -> None:
-        if now_s - self._reported_s.setdefault(stream.stream, stream.began_s) < EVERY_S:
+    def _report(self, event: PageFetched, stream: StreamTally, now_s: float) -> None:
+        if now_s - stream.reported_s < EVERY_S:
             return
-        self._reported_s[stream.stream] = now_s
+        stream.reported_s = now_s
         in_flight, limit = self._tally.flow[source_of(stream.stream)]
         quota = self._tally.quota.get(source_of(stream.stream))
         self._write(
             Level.INFO,
             "stream.progress",
+            self._tally.run_of(event),
             {
                 "stream": stream.stream,
                 "pages": stream.pages,
@@ -105,16 +107,15 @@ class JsonLog:
             },
         )
 
-    def _write(self, level: Level, name: str, fields: Fields) -> None:
+    def _write(self, level: Level, name: str, run_id: str | None, fields: Fields) -> None:
         if level < self._least:
             return
-        run = self._tally.run
         line = {
             "v": VERSION,
             "ts": iso(self._clock.now()),
             "level": level.label,
             "event": name,
-            "run_id": run.run_id if run else None,
+            "run_id": run_id,
             **{key: self._printable(value) if isinstance(value, str) else value for key, value in fields.items()},
         }
         self._out.write(json.dumps(line) + "\n")
@@ -128,6 +129,10 @@ class JsonLog:
     def _(self, event: RunStarted) -> Fields:
         streams = [self._printable(stream) for stream in event.streams]
         return {"kind": str(event.kind), "streams": streams, "database": event.database}
+
+    @_fields.register
+    def _(self, event: StreamScheduled) -> Fields:
+        return {"stream": event.stream, "due_at": iso(event.due_at)}
 
     @_fields.register(StreamStarted)
     @_fields.register(StreamPlanned)

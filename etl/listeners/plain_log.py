@@ -23,9 +23,11 @@ from etl.model.events import (
     SourcePaused,
     StreamFinished,
     StreamPlanned,
+    StreamScheduled,
     StreamStarted,
     Warned,
 )
+from etl.model.instants import iso
 from etl.model.run import StreamResult
 from etl.ports import Clock
 
@@ -49,7 +51,6 @@ class PlainLog:
         self._least = least
         self._marks = marks_for(out)
         self._tally = Tally()
-        self._reported_s: dict[str, float] = {}
 
     def __call__(self, event: Event) -> None:
         """Never raises: a log that cannot be written must not stop the run it tells of."""
@@ -61,9 +62,9 @@ class PlainLog:
                 self._report(self._tally.stream(event.stream, now_s), now_s)
 
     def _report(self, stream: StreamTally, now_s: float) -> None:
-        if now_s - self._reported_s.setdefault(stream.stream, stream.began_s) < EVERY_S:
+        if now_s - stream.reported_s < EVERY_S:
             return
-        self._reported_s[stream.stream] = now_s
+        stream.reported_s = now_s
         total = f" of {stream.pages_total:,}" if stream.pages_total else ""
         speed = f"{stream.speed.per_second(now_s):.1f} pages/s"
         self._write(Level.INFO, f"{stream.stream}: {stream.pages:,}{total} pages, {stream.rows:,} rows, {speed}")
@@ -84,6 +85,10 @@ class PlainLog:
     @_sentence.register
     def _(self, event: RunStarted) -> str:
         return f"run {event.run_id} ({event.kind}): {several(len(event.streams), 'stream')} into {event.database}"
+
+    @_sentence.register
+    def _(self, event: StreamScheduled) -> str:
+        return f"{event.stream}: next run at {instant(iso(event.due_at))}"
 
     @_sentence.register
     def _(self, event: StreamStarted) -> str:

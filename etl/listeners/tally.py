@@ -16,6 +16,7 @@ from etl.model.events import (
     PageFetched,
     QuotaSeen,
     RequestRetried,
+    RunFinished,
     RunStarted,
     SourcePaused,
     StreamFinished,
@@ -64,6 +65,8 @@ class StreamTally:
 
     stream: str
     began_s: float = 0.0
+    reported_s: float = 0.0
+    """When a log last told how far it is; at first when it began."""
     pages: int = 0
     rows: int = 0
     pages_total: int | None = None
@@ -85,11 +88,12 @@ class StreamTally:
 
 
 class Tally:
-    """The whole run. `see` takes every event with the monotonic time at which it came."""
+    """The whole run, or those of a daemon. `see` takes every event with the monotonic time at which it came."""
 
     def __init__(self) -> None:
         self.run: RunStarted | None = None
         self.streams: dict[str, StreamTally] = {}
+        self._runs: dict[str, str] = {}
         self.flow: dict[str, tuple[int, int]] = {}
         """Requests in flight and the limit, by source."""
         self.retries: Counter[str] = Counter()
@@ -102,8 +106,15 @@ class Tally:
         """The tally of a stream, begun now when it is new."""
         found = self.streams.get(name)
         if found is None:
-            found = self.streams[name] = StreamTally(stream=name, began_s=now_s)
+            found = self.streams[name] = StreamTally(stream=name, began_s=now_s, reported_s=now_s)
         return found
+
+    def run_of(self, event: Event) -> str | None:
+        """The run an event belongs to: a daemon has several at a time. None before the first."""
+        if isinstance(event, RunFinished):
+            return event.result.run_id
+        stream = event.result.stream if isinstance(event, StreamFinished) else getattr(event, "stream", "")
+        return self._runs.get(stream, self.run.run_id if self.run else None)
 
     @singledispatchmethod
     def see(self, event: Event, now_s: float) -> None:
@@ -112,11 +123,16 @@ class Tally:
     @see.register
     def _(self, event: RunStarted, _now_s: float) -> None:
         self.run = event
+        for stream in event.streams:
+            # A daemon reads it anew: its figures begin at zero, lest they add up over a year.
+            self.streams.pop(stream, None)
+            self._runs[stream] = event.run_id
 
     @see.register
     def _(self, event: StreamStarted, now_s: float) -> None:
         stream = self.stream(event.stream, now_s)
-        stream.began_s, stream.since, stream.resumed = now_s, event.since, event.resumed
+        stream.began_s = stream.reported_s = now_s
+        stream.since, stream.resumed = event.since, event.resumed
 
     @see.register
     def _(self, event: StreamPlanned, now_s: float) -> None:

@@ -21,6 +21,14 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StreamScheduled:
+    """A daemon will read this stream then; told once, when it begins to serve."""
+
+    stream: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StreamStarted:
     """A stream holds its lease and is about to send its first request. `since` is None for a whole reading."""
 
@@ -130,6 +138,7 @@ class RunFinished:
 
 Event = (
     RunStarted
+    | StreamScheduled
     | StreamStarted
     | StreamPlanned
     | PageFetched

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from etl import __version__
 from etl.errors import DatabaseRefused, UsageError
-from etl.model.events import Warned
+from etl.model.events import StreamScheduled, Warned
 from etl.model.instants import iso
 from etl.model.run import RunKind, RunResult, RunStatus, RunTrigger, exit_code
 from etl.model.stream import Stream
@@ -54,7 +54,7 @@ async def serve(app: App, options: ServeOptions, stop: Stop) -> int:
         grace_s=options.grace.total_seconds(),
     ) as scheduler:
         for stream_id, at in sorted(scheduler.upcoming.items(), key=lambda pair: pair[1]):
-            app.listener(Warned(stream=stream_id, message=f"next run at {iso(at)}"))
+            app.listener(StreamScheduled(stream=stream_id, due_at=at))
         async with asyncio.TaskGroup() as tasks:
             pruning = tasks.create_task(_prune_daily(app), name="prune")
             in_time = await scheduler.wait(stop)

@@ -179,3 +179,13 @@ def test_the_schema_accepts_the_bundled_configuration(lite) -> None:
     assert found.code == 0, found.err
     text = json.dumps(found.json)
     assert all(f'"{word}"' in text for word in ("base_url", "streams", "incremental", "schedule"))
+
+
+def test_a_group_alone_shows_what_is_there(lite_filled) -> None:
+    """`etl runs --json` is `etl runs list --json`; so it is with rejects and state."""
+    for alone, whole in (("runs", "list"), ("rejects", "list"), ("state", "show")):
+        done, spelled = lite_filled.here(alone, "--json"), lite_filled.here(alone, whole, "--json")
+
+        assert (done.code, done.json) == (0, spelled.json), done.err
+    assert [run["kind"] for run in lite_filled.here("runs", "--json").json] == ["sync"]
+    assert "prune" in lite_filled.here("runs", "--help").out

@@ -7,6 +7,7 @@ import os
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from etl.entrypoints.cli import rejects, runs, state
 from etl.entrypoints.cli.backfill import backfill
@@ -76,7 +77,7 @@ def build() -> typer.Typer:
 
 
 def _add_runs(app: typer.Typer) -> None:
-    group = _group()
+    group = _group(_ShowsFirst)
     add(group, "list", runs.list_runs, example="etl runs list --since 7d --status failed")
     add(group, "show", runs.show_run, example="etl runs show 01JDB7Q4")
     add(group, "prune", runs.prune_runs, example="etl runs prune --keep 90d")
@@ -84,7 +85,7 @@ def _add_runs(app: typer.Typer) -> None:
 
 
 def _add_rejects(app: typer.Typer) -> None:
-    group = _group()
+    group = _group(_ShowsFirst)
     add(group, "list", rejects.list_rejects, example="etl rejects list github")
     add(group, "show", rejects.show_reject, example="etl rejects show 17")
     add(group, "replay", rejects.replay_rejects, example="etl rejects replay github.issues")
@@ -92,16 +93,28 @@ def _add_rejects(app: typer.Typer) -> None:
 
 
 def _add_state(app: typer.Typer) -> None:
-    group = _group()
+    group = _group(_ShowsFirst)
     add(group, "show", state.show_state, example="etl state show github.issues")
     add(group, "set", state.set_state, example="etl state set github.issues 2026-01-01T00:00:00Z")
     add(group, "reset", state.reset_state, example="etl state reset github.issues --yes")
     app.add_typer(group, name="state", help="Watermarks: show, set, reset.")
 
 
-def _group() -> typer.Typer:
+class _ShowsFirst(TyperGroup):
+    """`etl runs` is `etl runs list`: without the name of a command, the first of the group runs."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Options without a command are those of the first one."""
+        asks_help = args[:1] == ["--help"] or args[:1] == ["-h"]
+        if not asks_help and (not args or args[0].startswith("-")):
+            args = [next(iter(self.commands)), *args]
+        return super().parse_args(ctx, args)
+
+
+def _group(cls: type[TyperGroup] = TyperGroup) -> typer.Typer:
     # Without markup, typer leaves rich alone: the help answers in half the time.
     return typer.Typer(
+        cls=cls,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,

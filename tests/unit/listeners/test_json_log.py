@@ -168,3 +168,18 @@ def test_a_log_that_cannot_be_written_stops_nothing(clock, started, failure) -> 
             raise failure
 
     JsonLog(Closed(), clock=clock)(started)
+
+
+def test_runs_of_a_daemon_that_overlap_keep_their_ids(clock, started) -> None:
+    """A collector finds the lines of a run by its id, also while another run goes on beside it."""
+    out = io.StringIO()
+    log = JsonLog(out, clock=clock)
+    log(started)
+    log(replace(started, run_id="01JDB7Q5", streams=("shop.users",)))
+    log(StreamStarted(stream="shop.orders", kind=RunKind.SYNC, since=None))
+    log(StreamStarted(stream="shop.users", kind=RunKind.SYNC, since=None))
+
+    assert [(line["event"], line["run_id"]) for line in lines(out)[2:]] == [
+        ("stream.started", "01JDB7Q4"),
+        ("stream.started", "01JDB7Q5"),
+    ]

@@ -6,7 +6,15 @@ import io
 
 from etl.listeners.levels import Level
 from etl.listeners.plain_log import PlainLog
-from etl.model.events import PageFetched, RequestRetried, RunFinished, StreamFinished, StreamStarted
+from etl.model.events import (
+    PageFetched,
+    RequestRetried,
+    RunFinished,
+    StreamFinished,
+    StreamPlanned,
+    StreamScheduled,
+    StreamStarted,
+)
 from etl.model.run import RunKind
 
 
@@ -31,6 +39,35 @@ def test_a_run_reads_as_a_story(clock, started, good, ended) -> None:
         ),
         "14:02:11 run 01JDB7Q4 succeeded in 29.3 s, exit 0",
     ]
+
+
+def test_a_daemon_begins_each_run_at_zero(clock, started) -> None:
+    """Once it said "63 of 30 pages": the figures of all runs of the process were added up."""
+    out = io.StringIO()
+    log = PlainLog(out, clock=clock)
+    page = PageFetched(stream="shop.orders", position="7", items=10, wire_bytes=9, seconds=0.2, in_flight=1, limit=8)
+    for _ in range(2):
+        log(started)
+        log(StreamPlanned(stream="shop.orders", pages=2, rows=20))
+        log(page)
+        clock.forward(11)
+        log(page)
+
+    assert out.getvalue().splitlines() == [
+        "14:02:11 run 01JDB7Q4 (sync): 1 stream into sqlite data.db",
+        "14:02:22 shop.orders: 2 of 2 pages, 20 rows, 0.1 pages/s",
+        "14:02:22 run 01JDB7Q4 (sync): 1 stream into sqlite data.db",
+        "14:02:33 shop.orders: 2 of 2 pages, 20 rows, 0.1 pages/s",
+    ]
+
+
+def test_what_a_daemon_is_going_to_do_is_no_warning(clock) -> None:
+    """A line for each stream, when it begins to serve."""
+    out = io.StringIO()
+
+    PlainLog(out, clock=clock)(StreamScheduled(stream="shop.orders", due_at=clock.now()))
+
+    assert out.getvalue() == "14:02:11 shop.orders: next run at 2026-11-22 14:02:11Z\n"
 
 
 def test_a_failed_stream_is_an_error_with_its_cause(clock, bad) -> None:
