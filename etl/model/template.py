@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeGuard
 from urllib.parse import quote
 
 _TOKEN: Final = re.compile(r"\{\{|\}\}|\{([A-Za-z_][\w.]*)(?::(\w+))?\}|\{|\}")
 MODES: Final = ("", "str", "json", "raw")
+_WRITTEN: Final = "written"
+_LONE_PERCENT: Final = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Placeholder:
             if not isinstance(found, Mapping) or part not in found:
                 return None
             found = found[part]
-        if found is None or self.mode in ("", "raw"):
+        if found is None or self.mode in ("", "raw", _WRITTEN):
             return found
         return json.dumps(found, ensure_ascii=False) if self.mode == "json" else _text(found)
 
@@ -85,6 +87,12 @@ class Template:
         """Exactly one placeholder and nothing around it."""
         return len(self.parts) == 1 and isinstance(self.parts[0], Placeholder)
 
+    def with_written(self, names: Container[str]) -> Template:
+        """The same, where the values of those placeholders stand in the file: a path holds them as written."""
+        return Template(
+            tuple(Placeholder(part.name, _WRITTEN) if _is_plain(part, names) else part for part in self.parts)
+        )
+
     def render(self, values: Mapping[str, object]) -> object:
         """The filled text, the value itself for a single placeholder, None when a value is missing."""
         first = self.parts[0]
@@ -94,7 +102,10 @@ class Template:
         return None if any(part is None for part in filled) else "".join(map(_text, filled))
 
     def render_path(self, values: Mapping[str, object]) -> str | None:
-        """As `render`, each value percent-encoded as one path segment unless its mode is `raw`."""
+        """As `render`, each value percent-encoded as one path segment unless its mode is `raw`.
+
+        What a person wrote into the file keeps its slashes, and what is encoded already: a documentation shows it so.
+        """
         filled = ""
         for part in self.parts:
             if isinstance(part, str):
@@ -103,8 +114,18 @@ class Template:
             value = part.value(values)
             if value is None:
                 return None
-            filled += _text(value) if part.mode == "raw" else quote(_text(value), safe="")
+            filled += _in_path(_text(value), part.mode)
         return filled
+
+
+def _is_plain(part: str | Placeholder, names: Container[str]) -> TypeGuard[Placeholder]:
+    return isinstance(part, Placeholder) and not part.mode and part.root in names
+
+
+def _in_path(text: str, mode: str) -> str:
+    if mode == "raw":
+        return text
+    return _LONE_PERCENT.sub("%25", quote(text, safe="/%")) if mode == _WRITTEN else quote(text, safe="")
 
 
 Body = Template | str | int | float | bool | None | Mapping[str, "Body"] | tuple["Body", ...]

@@ -95,7 +95,7 @@ def settings_facts(settings: Settings, streams: Iterable[Stream]) -> Iterator[Fa
     told = f"{several(sources, 'source')}, {several(count, 'stream')} in {settings.config}, no unknown key"
     yield Fact(grade=Grade.OK, about="config", text=told)
     for stream in streams:
-        if stream.pages.kind is PagesKind.UNDECLARED:
+        if stream.pages.kind is PagesKind.UNDECLARED and not _is_detail(stream):
             place = f"{stream.file}:{stream.line}"
             text = f"{stream.id}: `pages` is not declared, {place}"
             hint = (
@@ -108,6 +108,12 @@ def settings_facts(settings: Settings, streams: Iterable[Stream]) -> Iterator[Fa
         yield _of_problem("secrets", problem)
     for name, described in settings.variables.items():
         yield Fact(grade=Grade.OK, about="secrets", text=f"{name} is set ({described})")
+
+
+def _is_detail(stream: Stream) -> bool:
+    """One call for each row of another stream; the answer is the row, and a run looks whether it really is one."""
+    whole_body = stream.records.kind == "objects" and stream.records.path.plain == ()
+    return whole_body and stream.for_each is not None and stream.for_each.rows is not None
 
 
 async def database_fact(url: str, clock: Clock) -> Fact:

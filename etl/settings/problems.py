@@ -28,7 +28,7 @@ _WORDS: Final = {
     "too_short": "has too few members",
 }
 _ELSEWHERE: Final = {
-    "ordered": "write `order: {by: ..., immutable: true}` beside `incremental`",
+    "ordered": "`ordered` belongs under `incremental` (sorted by its field) or `pages` (sorted by the key)",
     "<<": "merge keys are no part of YAML 1.2; use `defaults`",
     "url": "did you mean `base_url` (of the source) or `path` (of a stream)?",
 }

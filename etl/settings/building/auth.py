@@ -42,19 +42,20 @@ def build_auth(part: AuthPart | str | None, texts: Texts) -> Auth:
 
 
 def _oauth2(part: OAuth2Part, texts: Texts) -> OAuth2:
-    if part.grant == "refresh_token" and part.refresh_token is None:
-        texts.problem((*_OAUTH2, "grant"), "needs `refresh_token`", hint="take it from the environment")
-    if part.grant == "client_credentials":
+    grant = part.grant or ("client_credentials" if part.refresh_token is None else "refresh_token")
+    where = _OAUTH2 if part.grant is None else (*_OAUTH2, "grant")
+    if grant == "refresh_token" and part.refresh_token is None:
+        texts.problem(where, "needs `refresh_token`", hint="take it from the environment")
+    if grant == "client_credentials":
         if part.client_secret is None:
-            texts.problem((*_OAUTH2, "grant"), "needs `client_secret`", hint="take it from the environment")
+            texts.problem(where, "needs `client_secret`", hint="take it from the environment")
         if part.refresh_token is not None:
-            where = (*_OAUTH2, "refresh_token")
-            texts.problem(where, "belongs to `grant: refresh_token`", at_key=True)
+            texts.problem((*_OAUTH2, "refresh_token"), "belongs to `grant: refresh_token`", at_key=True)
     client_id = texts.plain(part.client_id, (*_OAUTH2, "client_id"))
     secret = texts.secret(part.client_secret, (*_OAUTH2, "client_secret")) if part.client_secret else ""
     return OAuth2(
         token_url=_token_url(part.token_url, texts),
-        grant=part.grant,
+        grant=grant,
         client_id=client_id,
         client_secret=secret,
         refresh_token=texts.secret(part.refresh_token, (*_OAUTH2, "refresh_token")) if part.refresh_token else "",

@@ -26,12 +26,17 @@ def build_request(part: StreamPart, texts: Texts) -> RequestTemplate:
         )
     return RequestTemplate(
         method=method,
-        path=texts.template(part.path or "", ("path",)),
+        path=texts.template(part.path or "", ("path",)).with_written(_written_members(part)),
         params=tuple(_pairs(part.params or {}, ("params",), texts)),
         headers=tuple(_pairs(part.headers or {}, ("headers",), texts)),
         json=_json(part.json_, texts),
         form=tuple(_pairs(part.form or {}, ("form",), texts)),
     )
+
+
+def _written_members(part: StreamPart) -> frozenset[str]:
+    """Variables of `for_each` whose values stand in the file."""
+    return frozenset(name for name, values in (part.for_each or {}).items() if isinstance(values, list))
 
 
 def _pairs(pairs: Mapping[str, object], path: Path, texts: Texts) -> Iterator[tuple[str, Template]]:

@@ -6,17 +6,17 @@ from typing import Final
 
 from etl.model.schema import ColumnType, Contract
 from etl.model.selector import SelectorKind
-from etl.model.stream import ColumnChoice, Deletes, DeletesKind, Expect, Order, Stream, Write
+from etl.model.stream import ColumnChoice, Deletes, DeletesKind, Expect, Stream, Write
 from etl.model.template import Template
 from etl.settings.building.answer import build_paging, build_records
 from etl.settings.building.desk import Texts
 from etl.settings.building.feed import build_feed
 from etl.settings.building.members import build_members
+from etl.settings.building.order import build_order, fields
 from etl.settings.building.request import build_request
 from etl.settings.building.window import build_incremental
 from etl.settings.format.deletes import DeletesPart
 from etl.settings.format.expect import ExpectPart
-from etl.settings.format.order import OrderPart
 from etl.settings.format.stream import StreamPart
 
 _WRITES: Final = {"merge": Write.UPSERT, "append": Write.APPEND, "replace": Write.REPLACE}
@@ -33,7 +33,7 @@ def build_stream(
         request=build_request(part, texts),
         records=build_records(part, texts),
         pages=build_paging(part, texts),
-        key=_fields(part.key),
+        key=fields(part.key),
         write=_WRITES[part.write] if part.write else Write.UPSERT,
         columns={column: _choice(choice) for column, choice in (part.columns or {}).items() if choice is not None},
         flatten=part.flatten or 0,
@@ -41,7 +41,7 @@ def build_stream(
         incremental=build_incremental(part.incremental, texts),
         for_each=build_members(part.for_each, source, texts),
         feed=build_feed(part, texts),
-        order=_order(part.order, texts),
+        order=build_order(part, texts),
         deletes=_deletes(part.deletes, texts),
         contract=Contract(part.contract) if part.contract else Contract.EVOLVE,
         expect=_expect(part.expect),
@@ -55,12 +55,6 @@ def build_stream(
     )
 
 
-def _fields(written: tuple[str, ...] | list[tuple[str, ...]] | None) -> tuple[tuple[str, ...], ...]:
-    if written is None:
-        return ()
-    return tuple(written) if isinstance(written, list) else (written,)
-
-
 def _choice(word: str) -> ColumnChoice:
     if word in ("drop", "volatile"):
         return ColumnChoice(drop=word == "drop", volatile=word == "volatile")
@@ -72,22 +66,6 @@ def _added(part: StreamPart, texts: Texts) -> tuple[tuple[str, Template], ...]:
         (name, texts.template(texts.written(value, ("add", name)), ("add", name)))
         for name, value in (part.add or {}).items()
         if value is not None
-    )
-
-
-def _order(part: OrderPart | None, texts: Texts) -> Order | None:
-    if part is None:
-        return None
-    if part.by is None:
-        texts.problem(("order",), "needs `by`: the field the list is sorted by", at_key=True)
-        return None
-    return Order(
-        by=_fields(part.by),
-        descending=part.direction == "desc",
-        immutable=bool(part.immutable),
-        unique=bool(part.unique),
-        append_only=bool(part.append_only),
-        binary_collation=part.collation == "binary",
     )
 
 

@@ -14,7 +14,9 @@ class OAuth2Part(Part):
     """A token fetched from the API's own token endpoint."""
 
     token_url: Text = Field(description="Where the token is fetched.")
-    grant: Literal["client_credentials", "refresh_token"] = Field(description="The OAuth 2 grant.")
+    grant: Literal["client_credentials", "refresh_token"] | None = Field(
+        None, description="The OAuth 2 grant. Default: `client_credentials`, with a `refresh_token` that one."
+    )
     client_id: Text = Field(description="The client's id; take it from the environment: `${CLIENT_ID}`.")
     client_secret: Text | None = Field(
         None, description="The client's secret; take it from the environment: `${CLIENT_SECRET}`."

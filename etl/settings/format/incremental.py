@@ -36,6 +36,9 @@ class IncrementalPart(Part):
     )
     delay: Duration | None = Field(None, description="Stay this far away from now. Default 0.")
     inclusive: bool | None = Field(None, description="`{end}` itself is part of the answer (dates).")
+    ordered: bool | None = Field(
+        None, description="The list is sorted by `field`, ascending; short for `order: {by: FIELD}`."
+    )
     token: ASelector | None = Field(
         None, description="Instead of `field`: the watermark is an opaque token of the response, sent as `{start}`."
     )

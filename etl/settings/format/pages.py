@@ -39,6 +39,11 @@ class PagesPart(Part):
         None, description="True on the last page: `isLast`. Or `repeat`: the same cursor again is the end."
     )
     inclusive: bool | None = Field(None, description="The cursor's own row comes again as the first of the next page.")
+    ordered: bool | None = Field(
+        None,
+        description="The list is sorted by the `key`, ascending; short for `order: {by: KEY, unique: true, "
+        "immutable: true}`.",
+    )
     cap: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Most rows the API ever lists for one query; a list that reaches it is not complete."
     )

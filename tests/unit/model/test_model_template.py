@@ -47,6 +47,13 @@ def test_a_path_encodes_its_values() -> None:
     assert template.render_path({}) is None
 
 
+def test_a_path_holds_what_a_person_wrote_as_it_was_written() -> None:
+    """A documentation shows `owner/name` and `group%2Fproject`; only what no URL can hold is encoded."""
+    template = Template.parse("/r/{x}/{y}/{x:str}").with_written({"x"})
+
+    assert template.render_path({"x": "a/b%2Fc 5%", "y": "d/e"}) == "/r/a/b%2Fc%205%25/d%2Fe/a%2Fb%252Fc%205%25"
+
+
 def test_a_body_leaves_out_what_has_no_value() -> None:
     """Members and elements; null as written stays."""
     body = {

@@ -88,7 +88,7 @@ def test_problems_of_all_files_come_together(problems: Problems) -> None:
         ("max_pages: '${MAX}'", "should be a whole number; variables may stand only in texts that are sent"),
         ("incremental: {field: x, lag: 5}", "5 is not a duration; write a number and a unit, as in 30s, 5m, 12h"),
         ("incremental: {field: x, format: isoo}", "unknown format 'isoo'"),
-        ("incremental: {field: x, ordered: true}", "unknown key (write `order: {by: ..., immutable: true}` beside"),
+        ("ordered: true", "unknown key (`ordered` belongs under `incremental` (sorted by its field) or `pages`"),
         ("schedule: sometimes", "'sometimes' is no schedule; write `every 15m`, or five cron fields"),
         ("columns: {a: varchar}", "streams.items.columns.a: should be `bigint`, `double`"),
         ("params: {page: {page}}", 'YAML reads {page} as a map; put it in quotes: "{page}"'),

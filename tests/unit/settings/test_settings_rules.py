@@ -164,6 +164,14 @@ HEAD = "base_url: https://a.example\nstreams:\n  items:\n"
         (("key: id", "path: '/a}'"), "5:11: streams.items.path: a lone '}' in '/a}'; write }} for a literal brace"),
         (("key: id", "table: etl_runs"), "5:5: streams.items.table: the name etl_runs is taken by the program itself"),
         (("key: id", "order: {unique: true}"), "5:5: streams.items.order: needs `by`: the field the list is sorted by"),
+        (
+            ("key: id", "order: {by: id}", "incremental: {field: at, ordered: true}"),
+            "6:30: streams.items.incremental.ordered: the list is sorted one way; its order is told twice",
+        ),
+        (
+            ("write: append", "pages: {link: a, ordered: true}"),
+            "5:22: streams.items.pages.ordered: the list is sorted by the `key`, and there is none",
+        ),
         (("key: id", "add: {_etl_seq: 1}"), "5:21: streams.items.add._etl_seq: no possible name of a column"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

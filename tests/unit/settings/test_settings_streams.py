@@ -197,6 +197,26 @@ def test_the_other_keys(configure: Configure) -> None:
     assert (stream.schedule, stream.tags, stream.line) == ("every 15m", ("hourly",), 3)
 
 
+@pytest.mark.parametrize(
+    ("key", "order"),
+    [
+        ("incremental: {field: meta.changed, ordered: true}", Order(by=(("meta", "changed"),))),
+        ("pages: {link: next, ordered: true}", Order(by=(("id",),), unique=True, immutable=True)),
+        ("pages: {link: next, ordered: false}", None),
+    ],
+)
+def test_the_two_usual_orders_have_a_short_form(configure: Configure, key: str, order: Order | None) -> None:
+    """Sorted by what marks a change, or by the key: no two rows share it, and it never changes."""
+    assert one(configure, key).order == order
+
+
+def test_a_member_that_stands_in_the_file_keeps_its_slash_in_a_path(configure: Configure) -> None:
+    """`pallets/flask` are two segments, as the documentation shows them; `str` makes it one."""
+    stream = one(configure, "for_each: {repo: [a/b]}", path='"/r/{repo}/{repo:str}"')
+
+    assert stream.request.path.render_path({"repo": "a/b"}) == "/r/a/b/a%2Fb"
+
+
 def test_values_of_params_are_sent_as_written(configure: Configure) -> None:
     """`1.10` is a version, `True` is how the documentation spells it; a list is a repeated parameter."""
     request = one(configure, "params: {v: 1.10, flag: True, id: [007, 8], gone: null, empty: ''}").request
@@ -301,6 +321,19 @@ def test_a_source_s_own_keys(configure: Configure) -> None:
     assert (source.limits.burst, source.limits.concurrency, source.limits.timeout) == (3, 2, timedelta(seconds=90))
     assert (source.limits.body, source.limits.record) == (1048576, 1000)
     assert (source.allow_hosts, source.verify_tls, source.trust_env) == (("cdn.example",), False, True)
+
+
+@pytest.mark.parametrize(
+    ("keys", "grant"), [("client_secret: b", "client_credentials"), ("refresh_token: c", "refresh_token")]
+)
+def test_what_is_given_tells_the_grant(configure: Configure, keys: str, grant: str) -> None:
+    """A refresh token is of use for one grant only."""
+    oauth2 = f"oauth2: {{token_url: https://a.example/t, client_id: a, {keys}}}"
+    shop = f"base_url: https://a.example\nauth:\n  {oauth2}\nstreams:\n  items: {{key: id}}\n"
+    found = configure(shop=shop).sources["shop"].auth.oauth2
+
+    assert found is not None
+    assert found.grant == grant
 
 
 def test_the_project_s_own_keys(configure: Configure) -> None:
