@@ -3,6 +3,9 @@
 In an order where rows are only added at the end, every delete before the last page shifts its first row, and nothing
 can shift it back. So when that row is the same, no rank before it changed, and pages that were read in between in any
 order, by any number of requests, lost nothing.
+
+Past their end some servers answer the last page again, or the first. Rows never move up in such an order, so what
+repeats a lower page is no page of its own, and as good as empty.
 """
 
 from __future__ import annotations
@@ -36,6 +39,8 @@ class Bracket:
         self._tail_is_empty: bool | None = None
         self._came_down = False
         self._passed_the_end = False
+        self._ends: set[bytes] = set()
+        self._beyond = b""
 
     def saw(self, request: PageRequest, facts: PageFacts) -> None:
         """Pages of a pass, the first page read again inside the bracket, and the closing look at the last one."""
@@ -49,11 +54,17 @@ class Bracket:
                 self._closer = facts
             return
         self._pages += 1
+        if request.ordinal and request.ordinal >= request.planned and facts.digest in self._ends:
+            facts = replace(facts, count=0, key_digests=b"")
+        if request.ordinal in (0, request.planned - 1) and facts.digest:
+            self._ends.add(facts.digest)
         if facts.count:
             self._known = max(self._known, request.ordinal + 1)
         if request.ordinal and request.ordinal + 1 == request.planned:
             self._opener = (request, facts)
+            self._passed_the_end |= facts.digest != b"" and facts.digest == self._beyond
         if request.ordinal and request.ordinal >= request.planned:
+            self._beyond = facts.digest
             self._tail_is_empty = facts.count == 0 and self._tail_is_empty is not False
             self._passed_the_end = self._accounts_for(request, facts)
             self._checks.saw_total(facts)

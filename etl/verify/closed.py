@@ -31,6 +31,7 @@ class Descent:
     def _begin(self, number: int) -> None:
         self._pass = number
         self._empty: set[int] = set()
+        self._met: dict[bytes, int] = {}
         self._at: int | None = None
         self._unbroken = False
         self._first: PageFacts | None = None
@@ -53,13 +54,15 @@ class Descent:
             self._checks.saw_total(facts)
 
     def _on_the_way_up(self, request: PageRequest, facts: PageFacts) -> None:
+        """Rows never move up, so a page that repeats a lower one lies past the end, where some servers do that."""
+        repeats = facts.digest and self._met.setdefault(facts.digest, request.ordinal) < request.ordinal
         if request.ordinal == 0:
             self._first = facts
             self._checks.saw(request, facts)
             return
         self._asked_on = True
         self._checks.saw_total(facts)
-        if not facts.count:
+        if repeats or not facts.count:
             self._empty.add(request.ordinal)
 
     def probes(self) -> Sequence[PageRequest]:

@@ -66,7 +66,8 @@ def items(*ids: int) -> list[dict[str, object]]:
 
 def numbered(
     *,
-    total: Callable[[int], object] = lambda asked: ROWS,
+    rows: int = ROWS,
+    total: Callable[[int], object] | None = None,
     past_end: str = "empty",
     hidden: frozenset[int] = frozenset(),
 ) -> Callable[[Query, int], Answer]:
@@ -74,12 +75,12 @@ def numbered(
 
     def answer(query: Query, asked: int) -> Answer:
         page = int(query.get("page", "1"))
-        if (page - 1) * 10 >= ROWS:
+        if (page - 1) * 10 >= rows:
             if past_end.isdigit():
                 return int(past_end), {"error": "no such page"}
-            page = {"first": 1, "last": 10}.get(past_end, page)
-        shown = [row for row in range((page - 1) * 10, min(page * 10, ROWS)) if row not in hidden]
-        return 200, {"items": items(*shown), "total": total(asked)}
+            page = {"first": 1, "last": (rows + 9) // 10}.get(past_end, page)
+        shown = [row for row in range((page - 1) * 10, min(page * 10, rows)) if row not in hidden]
+        return 200, {"items": items(*shown), "total": total(asked) if total else rows}
 
     return answer
 
@@ -229,7 +230,7 @@ async def test_a_chain_that_leads_in_a_circle_is_an_error(api: Api, tmp_path: Pa
     assert api.asked <= 8
 
 
-def windowed(*, deepest: int = 10**6, filters: bool = True) -> Callable[[Query, int], Answer]:
+def windowed(*, deepest: int = 10**6, filters: bool = True, past_end: str = "empty") -> Callable[[Query, int], Answer]:
     """By time, `from` inclusive and `to` exclusive; rows beyond `deepest` are refused with 400. 100 rows a page."""
     times = [f"2026-01-{1 + row // 400:02}T{row // 60 % 24:02}:{row % 60:02}:00Z" for row in range(4_000)]
     rows = [{"id": number, "at": at} for number, at in enumerate(sorted(times))]
@@ -239,6 +240,8 @@ def windowed(*, deepest: int = 10**6, filters: bool = True) -> Callable[[Query, 
         start = (int(query["page"]) - 1) * 100
         if start >= deepest:
             return 400, {"error": "too deep"}
+        if start >= len(found):
+            start = {"empty": start, "first": 0, "last": max(len(found) - 1, 0) // 100 * 100}[past_end]
         return 200, {"items": found[start : start + 100], "total": len(found)}
 
     return answer
@@ -258,6 +261,32 @@ async def test_a_list_that_is_too_deep_for_the_api_is_read_in_narrower_windows(a
     result = await run(api, tmp_path, WINDOWED)
 
     assert (result.exit_code, stored(tmp_path)) == (0, 4_000), result.reason
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told", "untold"])
+@pytest.mark.parametrize("past_end", ["first", "last"])
+async def test_a_closed_window_of_an_api_that_repeats_a_page_past_its_end_is_verified(
+    api: Api, tmp_path: Path, past_end: str, told: bool
+) -> None:
+    """The window's end lies where pages begin to repeat; it is found, and the reading backwards begins there."""
+    api.answer = windowed(past_end=past_end)
+    stream = WINDOWED.replace(", total_rows: total", "") if not told else WINDOWED
+
+    result = await run(api, tmp_path, f"{stream}\norder: {{by: [at, id], unique: true}}")
+
+    assert (result.status, result.verdict, stored(tmp_path)) == ("succeeded", "verified", 4_000), result.reason
+
+
+@pytest.mark.parametrize("past_end", ["first", "last"])
+async def test_an_append_only_list_whose_api_repeats_a_page_past_its_end_is_verified(
+    api: Api, tmp_path: Path, past_end: str
+) -> None:
+    """90 rows by tens: the last page is full, and what lies behind it is one that was met before."""
+    api.answer = numbered(past_end=past_end, rows=90)
+
+    result = await run(api, tmp_path, f"{NUMBER}\norder: {{by: id, append_only: true}}")
+
+    assert (result.exit_code, result.verdict, stored(tmp_path)) == (0, "verified", 90), result.reason
 
 
 async def test_a_filter_that_the_api_ignores_is_counted_and_told(api: Api, tmp_path: Path) -> None:

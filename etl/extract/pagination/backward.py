@@ -19,8 +19,8 @@ from etl.model.window import Window
 class ClosedPages:
     """Backward where `closes` says that a window is over, else as any numbered list.
 
-    Where nobody tells how many pages there are, an empty one is looked for by doubling, and then by halving the way
-    back to the last one that was not.
+    Where nobody tells how many pages there are, or the page after the last one is not empty, an empty one is looked for
+    by doubling, and then by halving the way back to the last one that was not.
     """
 
     def __init__(self, stream: str, paging: Paging, closes: Callable[[Window], bool]) -> None:
@@ -46,7 +46,9 @@ class ClosedPages:
         if facts.count:
             return (self._down(request, request.planned - 1) if request.planned else self._further(request),)
         half = 1 << (request.ordinal - 1).bit_length() - 1 if request.ordinal > 1 else 0
-        if self._told or request.ordinal - half <= 1:
+        told = self._pages.planned(facts, request.stride)
+        is_next = self._told and (told is None or request.ordinal <= told)
+        if is_next or request.ordinal - half <= 1:
             return (self._down(request, request.ordinal - 1),)
         return (self._up(request, (half + request.ordinal) // 2, request.stride, empty=request.ordinal),)
 

@@ -7,7 +7,7 @@ incomplete.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from etl.errors import PagingLoop, TooLarge
@@ -56,18 +56,17 @@ class Guarded:
         return self._pages.first(window)
 
     def following(self, request: PageRequest, facts: PageFacts) -> Iterable[PageRequest]:
-        """Raises PagingLoop in a chain; a numbered list ends at a repeated page where nobody promised more."""
+        """Raises PagingLoop in a chain; in a numbered list a repeated page that nobody promised is as good as empty."""
         if request.purpose is Purpose.PROBE:
             return ()
-        named = self._pages.following(request, facts)
         self._watch_growth(request, facts)
         if self._chained:
-            return self._step(request, facts, tuple(named))
-        told = facts.total_rows is not None or facts.total_pages is not None
-        is_promised = request.ordinal + 1 < request.planned or (request.ordinal == 0 and told)
+            return self._step(request, facts, tuple(self._pages.following(request, facts)))
+        is_promised = request.ordinal + 1 < request.planned and not request.may_be_past_end
         # A page of another size may look like any other one, where the API gives one size to all.
         if not is_promised and not request.size and self._repeats(request, facts):
-            return ()
+            facts = replace(facts, count=0, more=False)
+        named = self._pages.following(request, facts)
         return (page for page in named if page.ordinal < self._stream.pages.max_pages)
 
     def ended(self, window: Window) -> None:
@@ -112,7 +111,8 @@ class Guarded:
             return False
         walk = self._walks.setdefault((request.window, request.attempt), _Walk())
         seen = walk.digests.setdefault(facts.digest, request.ordinal)
-        if seen == 0 and request.ordinal == 1 and not request.planned:
+        told = facts.total_rows is not None or facts.total_pages is not None
+        if seen == 0 and request.ordinal == 1 and not request.planned and not told:
             raise PagingLoop(
                 f"{self._stream.id}: {request.position} holds the same items as the first page",
                 why="it seems that the API does not look at the number of the page",

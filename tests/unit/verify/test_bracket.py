@@ -25,13 +25,16 @@ STREAM = Stream(
 )
 
 
-def read(rows: int, total: int) -> tuple[Judgement, set[int], list[str]]:
+def read(rows: int, total: int, past_end: str = "empty") -> tuple[Judgement, set[int], list[str]]:
     """A quiet list that holds `rows` and tells `total`, read until nothing is asked for any more."""
     pages, proof, keys, asked = strategy(STREAM), prove(STREAM, Window()), set[int](), []
 
     def answer(request: PageRequest) -> PageFacts:
         assert request.page is not None
-        found = list(range(request.page * 10, min(request.page * 10 + 10, rows)))
+        page = request.page
+        if page * 10 >= rows:
+            page = {"empty": page, "last": (rows - 1) // 10, "first": 0}[past_end]
+        found = list(range(page * 10, min(page * 10 + 10, rows)))
         keys.update(found)
         asked.append(request.position)
         digests = b"".join(key.to_bytes(8, "big") for key in found)
@@ -90,3 +93,23 @@ def test_a_total_that_tells_too_much_is_incomplete() -> None:
 
     assert (judgement.verdict, judgement.reason) == (Verdict.INCOMPLETE, "25 of 60 rows")
     assert keys == set(range(25))
+
+
+@pytest.mark.parametrize("past_end", ["last", "first"])
+@pytest.mark.parametrize("rows", [20, 57, 60])
+def test_a_server_that_repeats_a_page_past_its_end_is_verified_as_well(rows: int, past_end: str) -> None:
+    """Behind a full last page comes one that was met before: as good as an empty one, and no reason to read on."""
+    judgement, keys, asked = read(rows, rows, past_end)
+
+    assert judgement.verdict is Verdict.VERIFIED
+    assert keys == set(range(rows))
+    assert len(asked) <= -(-rows // 10) + 3
+
+
+@pytest.mark.parametrize("past_end", ["last", "first"])
+def test_a_total_that_tells_too_little_does_not_hide_rows_behind_a_repeated_page(past_end: str) -> None:
+    """The page behind the told ones holds rows of its own: they are read, whatever comes after them."""
+    judgement, keys, _ = read(45, 20, past_end)
+
+    assert keys == set(range(45))
+    assert judgement.verdict is not Verdict.INCOMPLETE

@@ -75,6 +75,14 @@ def test_a_descent_that_does_not_begin_behind_the_end_is_none() -> None:
     assert judged(DESCENT[0], up, *DESCENT[2:]).verdict is Verdict.INCOMPLETE
 
 
+def test_a_page_that_repeats_a_lower_one_lies_behind_the_end() -> None:
+    """Where the server answers its last page for ever, the way down begins below the first repetition."""
+    up = (page(0, 1, 2), page(2, 3, 4), page(4, 3, 4), page(3, 3, 4))
+    down = (page(2, 3, 4, attempt=1), page(1, 3, 4, attempt=1), page(0, 1, 2, attempt=1))
+
+    assert judged(*up, *down).verdict is Verdict.VERIFIED
+
+
 def test_a_descent_with_a_page_left_out_is_none() -> None:
     """Only page by page does every row get met."""
     assert judged(DESCENT[0], page(3), page(2, attempt=1), page(0, 1, 2, attempt=1), distinct=None).verdict is (
