@@ -7,8 +7,10 @@ import json
 import math
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
+
+_BEYOND_64_BITS: Final = 2**63
 
 
 def plain(value: object) -> Any:
@@ -17,11 +19,22 @@ def plain(value: object) -> Any:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
+    if isinstance(value, Decimal) and value.is_finite():
+        return _number(value)
     if isinstance(value, dict):
         return {str(name): plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [plain(inner) for inner in value]
     return shown(value)
+
+
+def _number(value: Decimal) -> int | float | str:
+    """As SQLite stores it, so that both databases answer alike: text where a number would lose digits."""
+    if value == value.to_integral_value():
+        whole = abs(value) < _BEYOND_64_BITS or value == -_BEYOND_64_BITS
+        return int(value) if whole else format(value, "f")
+    number = float(value)
+    return number if Decimal(repr(number)) == value else format(value, "f")
 
 
 def shown(value: object) -> str:

@@ -1,7 +1,7 @@
 """The formats of an answer. Rows are written as they come.
 
-A value that JSON has no form for is written as text: decimals with all their digits, instants as ISO in UTC, bytes in
-base64.
+A value that JSON has no form for is text: instants as ISO in UTC, bytes in base64. Decimals are numbers where
+these keep all their digits, on both databases alike.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Final, TextIO
@@ -123,5 +124,14 @@ def _ndjson(result: Result, out: TextIO) -> int:
 
 def _objects(result: Result) -> Iterator[str]:
     names = result.distinct_columns()
+    places = [(f"{json.dumps(name, ensure_ascii=False)}: ", at in result.computed) for at, name in enumerate(names)]
     for row in result.rows:
-        yield json.dumps(dict(zip(names, map(plain, row), strict=True)), ensure_ascii=False)
+        members = (label + _member(value, computed) for (label, computed), value in zip(places, row, strict=True))
+        yield "{" + ", ".join(members) + "}"
+
+
+def _member(value: object, is_computed: bool) -> str:
+    """An average has more digits than anybody stored; text would keep it from being reckoned with."""
+    if is_computed and isinstance(value, Decimal) and isinstance(fraction := plain(value), str) and "." in fraction:
+        return fraction
+    return json.dumps(plain(value), ensure_ascii=False)

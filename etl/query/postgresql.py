@@ -67,7 +67,8 @@ class PostgresqlEngine:
         with self._step(budget):
             cursor.execute(text.encode(), dict(parameters) or None)
         columns = tuple(column.name for column in cursor.description or ())
-        return Result(columns=columns, rows=self._rows(cursor, budget), cancel=self.cancel)
+        computed = frozenset(at for at in range(len(columns)) if cursor.pgresult and not cursor.pgresult.ftable(at))
+        return Result(columns=columns, rows=self._rows(cursor, budget), computed=computed, cancel=self.cancel)
 
     def cancel(self) -> None:
         """Stop what is running; the server is asked on a connection of its own."""

@@ -20,6 +20,8 @@ class Result:
 
     columns: tuple[str, ...]
     rows: Iterator[tuple[Any, ...]]
+    computed: frozenset[int] = frozenset()
+    """Places of columns that are no table's own: their decimals are results, and have no form that is stored."""
     was_cut: bool = False
     cancel: Callable[[], None] = _nothing
     """Stops the statement from another thread; reading the rows then raises."""

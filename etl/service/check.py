@@ -20,7 +20,7 @@ from etl.model.stream import PagesKind, Stream
 from etl.ports import Clock
 from etl.service.app import OpenedSource, Scout
 from etl.service.first_member import first_member
-from etl.service.sampling import Finding, key_finding, order_finding, page_two, sample_window, take
+from etl.service.sampling import Finding, key_finding, order_finding, page_two, sample_windows, take_rows
 from etl.settings import Settings, select
 
 SKEW = timedelta(seconds=30)
@@ -184,17 +184,19 @@ async def _stream_facts(
     sampler = scout.sample(opened, stream)
     try:
         member = await first_member(scout, opened, stream)
-        taken = await take(sampler, sample_window(stream, scout.clock.now(), member), 2)
+        taken = await take_rows(sampler, sample_windows(stream, scout.clock.now(), member), 2)
     except EtlError as error:
         text, code = str(error), error.code
         yield Fact(grade=Grade.PROBLEM, about=stream.id, text=text, hint=error.hint, code=code, online=True)
         return
     if first:
         yield _access(stream.source, taken.pages[0], notes)
-    yield _of_finding(stream, page_two(stream, taken))
-    if not any(page.facts.count for page in taken.pages):
-        yield Fact(grade=Grade.WARNING, about=stream.id, text="no row came: nothing more can be told", online=True)
+    if not taken.has_items:
+        where = f" from {several(taken.empty, 'window')}" if taken.empty else ""
+        text = f"no row came{where}: nothing more can be told"
+        yield Fact(grade=Grade.WARNING, about=stream.id, text=text, online=True)
         return
+    yield _of_finding(stream, page_two(stream, taken))
     for finding in (_rejects(taken.pages), key_finding(stream, taken), order_finding(stream, taken)):
         if finding is not None:
             yield _of_finding(stream, finding)

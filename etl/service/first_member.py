@@ -18,7 +18,7 @@ from etl.model.page import Page
 from etl.model.schema import TableSchema
 from etl.model.stream import Stream
 from etl.service.app import OpenedSource, Scout
-from etl.service.sampling import sample_window, take
+from etl.service.sampling import sample_windows, take_rows
 
 
 async def first_member(scout: Scout, opened: OpenedSource, stream: Stream) -> Member | None:
@@ -44,7 +44,7 @@ async def _first_row(scout: Scout, opened: OpenedSource, rows: FromRows) -> Mapp
     member = await first_member(scout, opened, parent)
     sampler = scout.sample(opened, parent)
     now: datetime = scout.clock.now()
-    taken = await take(sampler, sample_window(parent, now, member), 1)
+    taken = await take_rows(sampler, sample_windows(parent, now, member), 1)
     for page in taken.pages:
         for found in _values(sampler.schema, page, rows):
             return found

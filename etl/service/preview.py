@@ -18,7 +18,7 @@ from etl.query.cells import shown
 from etl.service.app import Sampler, Scout
 from etl.service.first_member import first_member, unasked_member
 from etl.service.planning import plan_slice, read_bound
-from etl.service.sampling import Finding, Taken, page_two, sample_window, take
+from etl.service.sampling import Finding, Taken, page_two, sample_windows, take_rows
 from etl.settings import select
 
 _RETRIES = 1
@@ -78,6 +78,8 @@ class Preview:
     table: str
     request: SpelledRequest
     answers: tuple[Answer, ...]
+    empty: int
+    """Windows that were looked at before, and held nothing."""
     paging: Finding
     columns: tuple[ShownColumn, ...]
     rows: tuple[Row, ...]
@@ -98,7 +100,7 @@ def one_stream(scout: Scout, selector: str) -> Stream:
 async def spell(scout: Scout, options: PreviewOptions) -> SpelledRequest:
     """The first request of a stream, without sending it; variables that are not set stay as `${NAME}`."""
     stream = one_stream(scout, options.selector)
-    window = _window(scout, stream, options, unasked_member(stream))
+    window = _windows(scout, stream, options, unasked_member(stream))[0]
     async with scout.open_source(scout.settings.sources[stream.source], concurrency=1) as opened:
         sampler = scout.sample(opened, stream)
         return sampler.spelled(sampler.pages.first(window))
@@ -111,33 +113,33 @@ async def preview(scout: Scout, options: PreviewOptions) -> Preview:
     source = scout.settings.sources[stream.source]
     source = replace(source, limits=replace(source.limits, retries=min(source.limits.retries, _RETRIES)))
     async with scout.open_source(source, concurrency=1) as opened:
-        window = _window(scout, stream, options, await first_member(scout, opened, stream))
+        windows = _windows(scout, stream, options, await first_member(scout, opened, stream))
         sampler = scout.sample(opened, stream)
-        request = sampler.spelled(sampler.pages.first(window))
-        taken = await take(sampler, window, options.pages)
-        found = _preview(stream, sampler, taken, request, options.rows)
+        taken = await take_rows(sampler, windows, options.pages)
+        found = _preview(stream, sampler, taken, options.rows)
     return replace(found, rows=tuple(_masked(row, scout.settings.redactor) for row in found.rows))
 
 
-def _window(scout: Scout, stream: Stream, options: PreviewOptions, member: Member | None) -> Window:
+def _windows(scout: Scout, stream: Stream, options: PreviewOptions, member: Member | None) -> tuple[Window, ...]:
     now = scout.clock.now()
     if options.since is None and options.until is None:
-        return sample_window(stream, now, member)
+        return sample_windows(stream, now, member)
     if options.since is None:
         raise UsageError("--to needs a --from")
     start = read_bound(stream, options.since, now=now)
     end = to_micros(now) if options.until is None else read_bound(stream, options.until, now=now)
     window = plan_slice(start, end).windows[0]
-    return window if member is None else window.of(member)
+    return (window if member is None else window.of(member),)
 
 
-def _preview(stream: Stream, sampler: Sampler, taken: Taken, request: SpelledRequest, most: int) -> Preview:
+def _preview(stream: Stream, sampler: Sampler, taken: Taken, most: int) -> Preview:
     columns = sampler.schema.columns
     rows = [row for page in taken.pages for row in page.block.rows]
     return Preview(
         stream=stream.id,
         table=stream.table,
-        request=request,
+        request=sampler.spelled(sampler.pages.first(taken.window)),
+        empty=taken.empty,
         answers=tuple(map(_answer, taken.pages)),
         paging=_paging(stream, taken),
         columns=tuple(_column(at, column, rows, sampler.schema.key) for at, column in enumerate(columns)),

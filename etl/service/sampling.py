@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import chain, pairwise
 from typing import Any
 
-from etl.errors import EtlError
+from etl.errors import EtlError, RequestRefused
 from etl.listeners.figures import several
 from etl.model.instants import to_micros
 from etl.model.member import Member
@@ -33,18 +33,49 @@ _ORDERED = (int, float, Decimal, date, datetime)
 class Taken:
     """Pages in the order in which they were asked for. `next` is what would be asked for after them.
 
-    `end` is the error that kept the next page from coming; the pages before it stand.
+    `end` is the error that kept the next page from coming; the pages before it stand. `empty` windows were looked at
+    before this one.
     """
 
+    window: Window
     pages: tuple[Page, ...]
+    empty: int = 0
     next: PageRequest | None = None
     end: EtlError | None = None
 
+    @property
+    def has_items(self) -> bool:
+        """Whether anything came, be it rejected."""
+        return any(page.facts.count for page in self.pages)
 
-def sample_window(stream: Stream, now: datetime, member: Member | None = None) -> Window:
-    """What a first run would read; of several slices the newest whole one, where the rows most likely are."""
-    windows = plan_sync(stream, None, full=False, now=now).windows
-    return windows[-2:][0] if member is None else windows[-2:][0].of(member)
+
+def sample_windows(stream: Stream, now: datetime, member: Member | None = None) -> tuple[Window, ...]:
+    """What a first run would read, in the order in which to look for rows.
+
+    Of several slices first the newest whole one, where they most likely are; then all of them as one, which some APIs
+    refuse; then the open one, the oldest, and the middle.
+    """
+    slices = plan_sync(stream, None, full=False, now=now).windows
+    whole = Window(start=slices[0].start, end=slices[-1].end)
+    order = (slices[-2:][0], whole, slices[-1], slices[0], slices[len(slices) // 2])
+    return tuple(dict.fromkeys(window if member is None else window.of(member) for window in order))
+
+
+async def take_rows(sampler: Sampler, windows: Sequence[Window], most: int) -> Taken:
+    """`take` of the first of the windows that holds a row, of the first one where none does."""
+    first: Taken | None = None
+    for empty, window in enumerate(windows):
+        try:
+            taken = await take(sampler, window, most)
+        except RequestRefused:
+            if first is None:
+                raise
+            continue
+        if taken.has_items:
+            return replace(taken, empty=empty)
+        first = first or taken
+    assert first is not None  # there is a window, and its first page came
+    return replace(first, empty=len(windows) if len(windows) > 1 else 0)
 
 
 async def take(sampler: Sampler, window: Window, most: int) -> Taken:
@@ -64,7 +95,7 @@ async def take(sampler: Sampler, window: Window, most: int) -> Taken:
                 raise
             end = error
     again = tuple(map(sampler.again, pages))
-    return Taken(pages=again, next=None if end is not None else request, end=end)
+    return Taken(window=window, pages=again, next=None if end is not None else request, end=end)
 
 
 def _pop(rest: deque[Iterator[PageRequest]]) -> PageRequest | None:

@@ -82,7 +82,7 @@ def _home(schema: Mapping[str, Any], key: str) -> str:
     homes = [name for name, node in schema["$defs"].items() if key in node.get("properties", {})]
     if len(homes) != 1:
         return ""
-    home = homes[0].removesuffix("Part").lower()
+    home = homes[0].removesuffix("Part").lower().replace("project", "")
     return f"`{key}` belongs to a stream" if home == "stream" else f"`{key}` belongs under `{home}`"
 
 

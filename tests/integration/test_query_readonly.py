@@ -186,6 +186,8 @@ def test_tables_can_be_looked_up_on_sqlite(sqlite_file):
 
 
 def test_values_keep_their_types_on_postgresql(pg_filled):
+    with open_query(pg_filled) as query:
+        assert query.run("select id, id + 1 from t").computed == {1}
     assert ask(pg_filled, "select 1.50::numeric, true, null, jsonb '{\"a\": 1}'")[1] == [
         (Decimal("1.50"), True, None, {"a": 1})
     ]

@@ -11,7 +11,7 @@ import typer
 from etl.entrypoints.cli.query import Output
 from etl.entrypoints.cli.session import Session
 from etl.entrypoints.cli.table import table
-from etl.listeners.figures import size
+from etl.listeners.figures import several, size
 
 if TYPE_CHECKING:
     from etl.model.spelled import SpelledRequest
@@ -62,6 +62,8 @@ async def _show(session: Session, coming: Coroutine[None, None, Preview], output
 def _story(session: Session, found: Preview) -> None:
     """The requests and what they brought."""
     session.say(f"{found.stream} would land in {found.table}")
+    if found.empty:
+        session.say(_told_empty(found))
     _request(session, found.request)
     for answer in found.answers:
         total = f" of {answer.total_rows:,}" if answer.total_rows is not None else ""
@@ -74,6 +76,11 @@ def _story(session: Session, found: Preview) -> None:
     if found.paging.hint:
         session.say(f"    hint: {session.printable(found.paging.hint)}")
     session.say()
+
+
+def _told_empty(found: Preview) -> str:
+    looked = several(found.empty, "window")
+    return f"  {looked} without a row came before this one" if found.rows else f"  no row in {looked}"
 
 
 def _request(session: Session, spelled: SpelledRequest) -> None:

@@ -47,7 +47,7 @@ def test_csv_reads_back_as_it_was():
     assert header == list(NAMES)
     assert row == [
         "", "", 'say "hi", twice\nor more', "true", "3", "0.1", "123456789012345678.90", "2026-01-02T03:04:05.000060Z",
-        "2026-01-02", "AP8=", '{"city": "Köln", "n": "1.5"}', "nan",
+        "2026-01-02", "AP8=", '{"city": "Köln", "n": 1.5}', "nan",
     ]  # fmt: skip
 
 
@@ -74,8 +74,33 @@ def test_json_is_one_array_of_objects():
     assert first["a"] is None
     assert (first["d"], first["e"], first["f"]) == (True, 3, 0.1)
     assert first["g"] == "123456789012345678.90"
-    assert first["k"] == {"city": "Köln", "n": "1.5"}
+    assert first["k"] == {"city": "Köln", "n": 1.5}
     assert first["l"] == "nan"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (Decimal("19.90"), "19.9"),
+        (Decimal("10.00"), "10"),
+        (Decimal(2**63 - 1), "9223372036854775807"),
+        (Decimal(-(2**63)), "-9223372036854775808"),
+        (Decimal(2**63), '"9223372036854775808"'),
+        (Decimal("0.12345678901234567890"), '"0.12345678901234567890"'),
+        (Decimal("NaN"), '"NaN"'),
+    ],
+)
+def test_json_has_a_decimal_as_sqlite_stores_it(value, told):
+    """A number where it keeps all its digits, else text; PostgreSQL's driver knows decimals only."""
+    assert written("ndjson", (value,), columns=("n",))[0] == f'{{"n": {told}}}\n'
+
+
+def test_json_has_an_average_as_a_number_with_all_its_digits():
+    """No table stores it, so there is no form it should have."""
+    out = io.StringIO()
+    rows = iter([(Decimal("3.33333333333333333333"), Decimal(2**64))])
+    write_text(Result(columns=("mean", "sum"), rows=rows, computed=frozenset({0, 1})), "ndjson", out)
+    assert out.getvalue() == '{"mean": 3.33333333333333333333, "sum": "18446744073709551616"}\n'
 
 
 def test_json_without_rows_is_an_empty_array():

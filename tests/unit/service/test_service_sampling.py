@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from etl.errors import PagingLoop, SourceFailed
+from etl.errors import PagingLoop, RequestRefused, SourceFailed
+from etl.model.instants import CursorFormat, from_micros, to_micros
 from etl.model.page import Page, PageFacts, PageRequest, Response, RowBlock
 from etl.model.schema import SchemaChange, TableSchema
 from etl.model.selector import Selector
 from etl.model.spelled import SpelledRequest
-from etl.model.stream import Order, PagesKind, Paging, Records, RequestTemplate, Stream
+from etl.model.stream import Incremental, Order, PagesKind, Paging, Records, RequestTemplate, Stream
 from etl.model.template import Template
 from etl.model.window import Window
-from etl.service.sampling import Taken, key_finding, order_finding, page_two, take
+from etl.service.sampling import Taken, key_finding, order_finding, page_two, sample_windows, take, take_rows
 
 AT = datetime(2026, 1, 10, tzinfo=UTC)
 STREAM = Stream(
@@ -48,7 +49,7 @@ def page(number: int, keys: Sequence[int], **facts: Any) -> Page:
 
 
 def taken(*pages: Page) -> Taken:
-    return Taken(pages=pages)
+    return Taken(window=Window(), pages=pages)
 
 
 class Pages:
@@ -114,6 +115,52 @@ async def test_a_first_page_that_fails_is_raised_and_a_later_one_is_kept_with_it
     assert page_two(STREAM, found).text == "page 2: leads in a circle"
     with pytest.raises(SourceFailed):
         await take(FakeSampler(5, SourceFailed("gone"), failing=0), Window(), 2)
+
+
+class Years(FakeSampler):
+    """Rows in the spring of 2024 only; what is asked for more than `widest` days is refused."""
+
+    def __init__(self, widest: int) -> None:
+        super().__init__(1)
+        self.windows: list[tuple[str, str]] = []
+        self._widest = timedelta(days=widest)
+
+    async def fetch(self, request: PageRequest) -> Page:
+        low, high = (from_micros(int(bound or 0)) for bound in (request.window.start, request.window.end))
+        self.windows.append((low.date().isoformat(), high.date().isoformat()))
+        if high - low > self._widest:
+            raise RequestRefused("400: too wide", status=400)
+        has_rows = low < datetime(2024, 6, 1, tzinfo=UTC) and high > datetime(2024, 3, 1, tzinfo=UTC)
+        return page(0, [1, 2] if has_rows else [])
+
+
+@pytest.mark.parametrize(
+    ("widest", "asked"),
+    [
+        (10_000, [("2026-06-19", "2026-12-16"), ("2024-01-01", "2026-12-31")]),
+        (
+            200,
+            [
+                ("2026-06-19", "2026-12-16"),
+                ("2024-01-01", "2026-12-31"),
+                ("2026-12-16", "2026-12-31"),
+                ("2024-01-01", "2024-06-29"),
+            ],
+        ),
+    ],
+)
+async def test_rows_are_looked_for_beyond_the_newest_slice(widest: int, asked: list[tuple[str, str]]) -> None:
+    """It is often empty; a handful of requests at most, and a window that is too wide for the API is passed over."""
+    start = to_micros(datetime(2024, 1, 1, tzinfo=UTC))
+    changed = Incremental(field=("at",), format=CursorFormat("iso"), start=start, step=timedelta(days=180))
+    params = (("from", Template.parse("{start}")), ("to", Template.parse("{end}")))
+    stream = replace(STREAM, incremental=changed, request=replace(STREAM.request, params=params))
+    sampler = Years(widest)
+
+    found = await take_rows(sampler, sample_windows(stream, datetime(2026, 12, 31, tzinfo=UTC)), 1)
+
+    assert sampler.windows == asked
+    assert (found.has_items, found.empty) == (True, len(asked) - 1)
 
 
 @pytest.mark.parametrize(
