@@ -8,7 +8,7 @@ from etl.runs.backfills import Backfill, Backfills, Slice
 from etl.runs.catalog import Catalog, Tick
 from etl.runs.coverage import Coverage, Interval
 from etl.runs.history import History
-from etl.runs.lease import LeaseKeeper, StreamLease
+from etl.runs.lease import Holding, LeaseKeeper, StreamLease
 from etl.runs.ledger import StreamLedger
 from etl.runs.members import ParentRows
 from etl.runs.store import Ending, Finished, OpenGeneration, RunStore, StreamRun
@@ -24,6 +24,7 @@ __all__ = [
     "Ending",
     "Finished",
     "History",
+    "Holding",
     "Interval",
     "LeaseKeeper",
     "Missing",

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from etl.db import state
 from etl.db.database import Database
 from etl.errors import UsageError
-from etl.model.run import RunStatus
+from etl.model.run import RunKind, RunStatus
 from etl.ports import Clock
 
 T = TypeVar("T")
@@ -151,7 +151,10 @@ class History:
         return found
 
     async def status(self) -> Mapping[str, StreamStatus]:
-        """By stream: its latest run that was not skipped, and its latest success. Streams without a run are absent."""
+        """By stream: its latest run that was not skipped, and its latest success; a backfill is none.
+
+        Streams without a run are absent.
+        """
         streams = state.run_streams
         newest = (
             select(func.max(streams.c.ordinal))
@@ -164,7 +167,7 @@ class History:
         )
         successes = (
             select(func.max(streams.c.ordinal))
-            .where(streams.c.status == RunStatus.SUCCEEDED.value)
+            .where(streams.c.status == RunStatus.SUCCEEDED.value, streams.c.kind != RunKind.BACKFILL.value)
             .group_by(streams.c.stream)
         )
         async with self._database.read() as connection:

@@ -55,6 +55,18 @@ class _Seen:
         return self.holder is None or self.silent_s > ttl_s or is_dead(self.process)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """A lease that somebody holds, as a person asks for it. `is_left`: the next run takes it over at once."""
+
+    stream: str
+    host: str
+    pid: int
+    held_s: float
+    silent_s: float
+    is_left: bool
+
+
 class StreamLease:
     """A lease that was won; implements `ports.Lease`."""
 
@@ -142,6 +154,22 @@ class LeaseKeeper:
             lambda connection: self._take(connection, stream, holder), settled=is_ours
         )
         return StreamLease(self._database, self._clock, self._ttl_s, stream, token)
+
+    async def holdings(self) -> tuple[Holding, ...]:
+        """Every lease that is held, or that a holder left behind when it died."""
+        leases = state.leases
+        async with self._database.read() as connection:
+            query = select(leases.c.stream).where(leases.c.holder.is_not(None)).order_by(leases.c.stream)
+            seen = [
+                (name, await self._look(connection, name)) for name in (await connection.execute(query)).scalars().all()
+            ]
+        return tuple(
+            Holding(
+                stream=name, host=one.process.host, pid=one.process.pid, held_s=one.held_s, silent_s=one.silent_s,
+                is_left=one.is_free(self._ttl_s),
+            )
+            for name, one in seen if one is not None
+        )  # fmt: skip
 
     @asynccontextmanager
     async def hold(self, stream: str) -> AsyncIterator[StreamLease]:

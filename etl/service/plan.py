@@ -13,10 +13,13 @@ from statistics import median
 from etl.db.database import Database
 from etl.db.tables import load_schema
 from etl.errors import EtlError
+from etl.listeners.figures import several
 from etl.model.instants import CursorKind
+from etl.model.member import Member
 from etl.model.run import RunKind
 from etl.model.schema import SchemaChange, TableSchema
 from etl.model.stream import Stream
+from etl.model.window import Window
 from etl.runs import History, RunStore
 from etl.runs.history import StreamLine
 from etl.runs.watermark import show
@@ -142,7 +145,7 @@ async def _plan_stream(
         if database is not None:
             known = await _known(database, stream, options, scout, now)
         changes = _changes(scout, opened, stream, known.schema)
-        estimate = _from_history(known.runs, stream, whole=known.plan.since is None)
+        estimate = _from_history(known.runs, whole=options.full or known.watermark is None)
         if options.probe:
             estimate = await _probed(scout, opened, stream, known, estimate)
     except EtlError as refused:
@@ -185,9 +188,9 @@ async def _known(database: Database, stream: Stream, options: PlanOptions, scout
     )
 
 
-def _from_history(runs: Sequence[StreamLine], stream: Stream, *, whole: bool) -> Estimate:
+def _from_history(runs: Sequence[StreamLine], *, whole: bool) -> Estimate:
     """The middle of the last runs that reached as far: a whole reading tells nothing about an incremental one."""
-    alike = [run for run in runs if _was_whole(run, stream) == whole and run.kind != RunKind.BACKFILL][:LAST_RUNS]
+    alike = [run for run in runs if _was_whole(run) == whole and run.kind != RunKind.BACKFILL][:LAST_RUNS]
     if not alike:
         return Estimate()
     times = "last run" if len(alike) == 1 else f"last {len(alike)} runs"
@@ -199,28 +202,31 @@ def _from_history(runs: Sequence[StreamLine], stream: Stream, *, whole: bool) ->
     )
 
 
-def _was_whole(run: StreamLine, stream: Stream) -> bool:
-    """Members have no `since` in common; a run before which none of them had been read began them all."""
-    return run.since is None if stream.for_each is None else run.kind == RunKind.FULL or run.watermark_before is None
+def _was_whole(run: StreamLine) -> bool:
+    """A run before which nothing was read began at `incremental.start`, or at everything."""
+    return run.kind == RunKind.FULL or run.watermark_before is None
 
 
 async def _probed(scout: Scout, opened: OpenedSource, stream: Stream, known: _Known, estimate: Estimate) -> Estimate:
-    """What the first page of the first window tells; times the windows, it would be a guess, so it is not."""
+    """What the first page tells of all windows as one; what it tells of one member says nothing of the others."""
     sampler = scout.sample(opened, stream, known.schema)
     member = await first_member(scout, opened, stream)
-    window = known.plan.windows[0] if member is None else known.plan.windows[0].of(member)
-    page = await sampler.fetch(sampler.pages.first(window))
-    facts, several = page.facts, len(known.plan.windows) > 1 or member is not None
-    rows = facts.total_rows
-    pages = facts.total_pages
-    if pages is None and rows is not None and facts.count:
-        pages = -(-rows // facts.count)
-    if several or (rows is None and pages is None):
-        told = f"first {'member' if member is not None else 'slice' if several else 'page'} has"
-        return replace(
-            estimate, basis=f"{estimate.basis}; the {told} {rows if rows is not None else facts.count:,} rows"
-        )
-    return replace(estimate, requests=pages, rows=rows, basis="asked the API")
+    slices = known.plan.windows
+    page = await sampler.fetch(sampler.pages.first(_of(member, Window(start=slices[0].start, end=slices[-1].end))))
+    rows, count = page.facts.total_rows, page.facts.count
+    pages = page.facts.total_pages or (-(-rows // count) if rows is not None and count else None)
+    if member is not None or (rows is None and pages is None):
+        held = several(count if rows is None else rows, "row")
+        told = f"the first {'page' if member is None else 'member'} has {held}"
+        known_before = f"{estimate.basis}; " if estimate.requests is not None else ""
+        return replace(estimate, basis=f"{known_before}{told}")
+    # Each slice has a last page of its own, which is not full.
+    requests = None if pages is None else pages if len(slices) == 1 else pages + len(slices) - 1
+    return replace(estimate, requests=requests, rows=rows, basis="asked the API")
+
+
+def _of(member: Member | None, window: Window) -> Window:
+    return window if member is None else window.of(member)
 
 
 def _changes(scout: Scout, opened: OpenedSource, stream: Stream, stored: TableSchema | None) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from etl.schedule.scheduler import Scheduler
 from etl.schedule.triggers import next_due
 from etl.service.app import App
 from etl.service.kin import parents_first
+from etl.service.status import acted_upon
 from etl.service.sync import SyncOptions, sync
 
 _A_DAY_S = 86_400.0
@@ -83,11 +84,12 @@ class _Clockwork:
     async def jobs(self, streams: Sequence[Stream]) -> list[Job]:
         """Every scheduled stream with the newest tick that was acted upon."""
         ticks = await self.catalog.ticks()
+        known = await History(self.app.database, self.app.clock).status()
         return [
             Job(
                 stream_id=stream.id,
                 schedule=stream.schedule or "",
-                last_scheduled_at=ticks[stream.id].last_scheduled_at if stream.id in ticks else None,
+                last_scheduled_at=acted_upon(ticks.get(stream.id), known.get(stream.id)),
             )
             for stream in parents_first(streams)
         ]

@@ -43,12 +43,20 @@ async def status(app: App, selectors: tuple[str, ...]) -> tuple[StreamStatus, ..
     return tuple([await _one(app, stream, known.get(stream.id), ticks.get(stream.id)) for stream in streams])
 
 
+def acted_upon(tick: Tick | None, last: LastRun | None) -> datetime | None:
+    """Up to when a schedule is settled: its newest tick that was acted upon, before that one a sync by hand."""
+    if tick is not None and tick.last_scheduled_at is not None:
+        return tick.last_scheduled_at
+    return None if last is None else last.last_success_at
+
+
 async def _one(app: App, stream: Stream, last: LastRun | None, tick: Tick | None) -> StreamStatus:
     now = app.clock.now()
     marks = await app.store.watermarks(stream.id)
     mark = mark_of(stream, marks)
     success = None if last is None else last.last_success_at
-    acted = None if tick is None else tick.last_scheduled_at
+    ticked = None if tick is None else tick.last_scheduled_at
+    acted = acted_upon(tick, last)
     zone = app.settings.project.timezone
     return StreamStatus(
         stream=stream.id,
@@ -61,7 +69,7 @@ async def _one(app: App, stream: Stream, last: LastRun | None, tick: Tick | None
         watermark=None if mark is None else str(mark),
         rows=None if last is None else last.rows,
         reason="" if last is None or last.last.status == RunStatus.SUCCEEDED else last.last.reason,
-        stale=_is_stale(app, stream, success, acted, now),
+        stale=_is_stale(app, stream, success, ticked, now),
     )
 
 

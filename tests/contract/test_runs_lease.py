@@ -49,6 +49,17 @@ async def test_a_second_taker_is_refused_and_told_who_holds_it(keeper):
     assert "last sign of life 0 s ago" in str(refusal.value)
 
 
+async def test_who_holds_a_lease_can_be_seen(keeper, database):
+    """A live holder, one that gave no sign of life, and none once it is released."""
+    lease = await keeper.acquire("shop.orders")
+    (seen,) = await keeper.holdings()
+    assert (seen.stream, seen.pid, seen.is_left) == ("shop.orders", this_process().pid, False)
+    await age_beat(database, 9)
+    assert [one.is_left for one in await keeper.holdings()] == [True]
+    await lease.release()
+    assert await keeper.holdings() == ()
+
+
 async def test_streams_are_leased_apart(keeper):
     await keeper.acquire("shop.orders")
     assert (await keeper.acquire("shop.items")).token == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ from etl.listeners.figures import marks_for, several
 
 if TYPE_CHECKING:
     from etl.service.check import Fact
+    from etl.settings import Settings
 
 _WIDTH = 8
 """At least `database`."""
@@ -42,9 +44,8 @@ def check(
 async def _facts(session: Session, selectors: tuple[str, ...], *, offline: bool) -> list[Fact]:
     """Find the facts, and print each as soon as it is known."""
     from etl.bootstrap import open_scout
-    from etl.errors import ConfigError, EtlError
+    from etl.errors import ConfigError
     from etl.service import check as service
-    from etl.settings import database_url
 
     found: list[Fact] = []
     width = _WIDTH
@@ -69,18 +70,30 @@ async def _facts(session: Session, selectors: tuple[str, ...], *, offline: bool)
     width = max([_WIDTH, *(len(stream.id) for stream in streams if not offline)])
     for fact in service.settings_facts(settings, streams):
         tell(fact)
+    async for fact in _database_facts(session, settings):
+        tell(fact)
+    if not offline:
+        async for fact in service.source_facts(scout, streams, notes):
+            tell(fact)
+    return found
+
+
+async def _database_facts(session: Session, settings: Settings) -> AsyncIterator[Fact]:
+    from etl.errors import EtlError
+    from etl.service import check as service
+    from etl.service.leases import lease_facts
+    from etl.settings import database_url
+
     try:
         url = database_url(
             session.shared.database, session.environ, settings.project, session.config, settings.redactor
         )
     except EtlError as error:
-        tell(service.Fact(grade=service.Grade.PROBLEM, about="database", text=str(error), hint=error.hint))
-    else:
-        tell(await service.database_fact(url, session.clock))
-    if not offline:
-        async for fact in service.source_facts(scout, streams, notes):
-            tell(fact)
-    return found
+        yield service.Fact(grade=service.Grade.PROBLEM, about="database", text=str(error), hint=error.hint)
+        return
+    yield await service.database_fact(url, session.clock)
+    async for fact in lease_facts(url, session.clock, session.environ):
+        yield fact
 
 
 def _show(session: Session, fact: Fact, width: int) -> None:

@@ -86,6 +86,8 @@ def _show(session: Session, found: SyncPlan) -> None:
         session.data(session.printable(line))
         for change in stream.changes:
             session.data(f"  {session.printable(change)}")
+        if stream.estimate.requests is None and found.probed and not stream.problem:
+            session.data(f"  {session.printable(stream.estimate.basis)}")
         if stream.problem:
             session.data(f"  ! {session.printable(stream.problem)}")
     for change in found.changes:

@@ -17,7 +17,7 @@ _COLUMNS: Final = {
     "next": "next_due_at",
     "verdict": "verdict",
     "watermark": "watermark",
-    "rows": "rows",
+    "last read": "rows",
     "stale": "stale",
 }
 STALE: Final = 5

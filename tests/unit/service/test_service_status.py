@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from etl.runs import Catalog
+from etl.service.serve import _Clockwork
 from etl.service.status import status
 from etl.service.sync import SyncOptions, sync
 
@@ -34,6 +35,17 @@ async def test_after_a_success_it_tells_when_and_how_much(world):
     assert found["shop.orders"].watermark == "2026-01-08T00:00:00Z"
     assert found["shop.orders"].lag == timedelta(minutes=7)
     assert not any(line.stale for line in found.values())
+
+
+async def test_a_sync_by_hand_settles_a_schedule_that_had_no_tick_yet(world):
+    """The schedule goes on from there, instead of reading everything again at once; a backfill settles nothing."""
+    await sync(world.app, SyncOptions(), world.stop)
+    after_sync = world.clock.now()
+    world.clock.advance(minutes=7)
+    assert (await lines(world))["shop.items"].next_due_at == after_sync + timedelta(hours=1)
+    clockwork = _Clockwork(app=world.app, stop=world.stop, catalog=Catalog(world.app.database, world.clock))
+    (job,) = await clockwork.jobs([stream for stream in world.app.settings.streams if stream.id == "shop.items"])
+    assert job.last_scheduled_at == after_sync
 
 
 async def test_fresh_is_measured_from_the_last_success(world):
