@@ -79,7 +79,8 @@ class JsonLog:
         with suppress(Exception):
             now_s = self._clock.monotonic()
             self._tally.see(event, now_s)
-            self._write(level_of(event), _NAMES[type(event)], self._tally.run_of(event), self._fields(event))
+            if (level := level_of(event)) >= self._least:  # before its fields are made: there is one for every page
+                self._write(level, _NAMES[type(event)], self._tally.run_of(event), self._fields(event))
             if isinstance(event, PageFetched):
                 self._report(event, self._tally.stream(event.stream, now_s), now_s)
 

@@ -57,7 +57,8 @@ class PlainLog:
         with suppress(Exception):
             now_s = self._clock.monotonic()
             self._tally.see(event, now_s)
-            self._write(level_of(event), self._sentence(event))
+            if (level := level_of(event)) >= self._least:  # before its sentence is made: there is one for every page
+                self._write(level, self._sentence(event))
             if isinstance(event, PageFetched):
                 self._report(self._tally.stream(event.stream, now_s), now_s)
 

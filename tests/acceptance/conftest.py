@@ -140,12 +140,12 @@ class Project:
         done = self.here(*arguments)
         assert done.code == 0, done.err
 
-    def here(self, *arguments: str) -> Done:
+    def here(self, *arguments: str, **environ: str) -> Done:
         """The same inside this process, in a fifth of the time: where nothing hangs on the process."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ETL_")}
         out, err = StringIO(), StringIO()
         with (
-            patch.dict(os.environ, {**kept, **self._environ}, clear=True),
+            patch.dict(os.environ, {**kept, **self._environ, **environ}, clear=True),
             chdir(self.folder),
             redirect_stdout(out),
             redirect_stderr(err),

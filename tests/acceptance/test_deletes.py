@@ -70,7 +70,7 @@ def put_back(project: Project, rows: list[dict[str, Any]]) -> None:
 
 
 def sync(project: Project, *arguments: str) -> tuple[Done, dict[str, Any]]:
-    done = project.etl("sync", "--json", *arguments)
+    done = project.here("sync", "--json", *arguments)
     assert done.json["streams"], done.err
     return done, done.json["streams"][0]
 
@@ -168,7 +168,7 @@ def test_a_reading_that_was_cut_on_request_deletes_nothing(project: Project, arg
 def test_only_a_full_reading_of_an_incremental_stream_finds_what_is_gone(project: Project) -> None:
     """What changed since the watermark says nothing of the rest; a full one leaves both bounds out."""
     project.configure(ORDERS.format(more="deletes: infer\n    columns: {{total: text}}"))
-    project.etl("sync")
+    project.here("sync")
     take_out(project, 21, table="orders")
     gone = "SELECT id FROM shop_orders WHERE _etl_deleted_at IS NOT NULL"
 

@@ -41,7 +41,7 @@ def test_query_writes_parquet(lite_filled) -> None:
     """Into a file; its ending chooses the form."""
     import pyarrow.parquet
 
-    done = lite_filled.etl("query", "select id from shop_items order by id limit 2", "--out", "items.parquet")
+    done = lite_filled.here("query", "select id from shop_items order by id limit 2", "--out", "items.parquet")
 
     assert done.code == 0, done.err
     assert pyarrow.parquet.read_table(lite_filled.folder / "items.parquet").to_pylist() == [{"id": 1}, {"id": 2}]
@@ -88,7 +88,7 @@ def test_query_of_a_missing_file_is_six_and_creates_nothing(lite) -> None:
 
 def test_state_is_shown_set_and_reset(filled) -> None:
     """Going back reads again what changed since; no row is lost, and the change is in the history."""
-    (shown,) = filled.etl("state", "show", "--json").json
+    (shown,) = filled.here("state", "show", "--json").json
     assert (shown["stream"], shown["watermark"][:8]) == ("shop.orders", "2025-02-")
     assert "shop.orders" in filled.here("state", "show").out
 
@@ -132,7 +132,7 @@ def test_the_history_is_listed_shown_and_pruned(filled) -> None:
     listed = filled.here("runs", "list", "--json").json
     assert [run["status"] for run in listed] == ["incomplete", "succeeded"]
     assert len(filled.here("runs", "list", "--status", "succeeded", "--since", "1h", "--json").json) == 1
-    table = filled.etl("runs", "list")
+    table = filled.here("runs", "list")
     assert listed[1]["run_id"] in table.out
 
     shown = filled.here("runs", "show", listed[1]["run_id"].lower(), "--json").json

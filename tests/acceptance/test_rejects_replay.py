@@ -24,17 +24,17 @@ def test_rejects_become_rows_once_the_configuration_fits(project: Project) -> No
     project.configure(SHOP.format(type="bigint"))
     for number in (5, 6, 7):
         project.api.call(lambda api, number=number: api.state.touch("items", number, extra="old"))
-    assert project.etl("sync", "--json").stream("shop.items")["rejected"] == 3
+    assert project.here("sync", "--json").stream("shop.items")["rejected"] == 3
     project.api.call(lambda api: api.state.touch("items", 5, extra=17))
-    project.etl("sync")
+    project.here("sync")
     assert project.one("SELECT count(*) FROM shop_items") == 298
     project.asked()
 
-    still = project.etl("rejects", "replay", "--json")
+    still = project.here("rejects", "replay", "--json")
     assert (still.code, still.stream("shop.items")["rejected"]) == (5, 5)
 
     project.configure(SHOP.format(type="text"))
-    done = project.etl("rejects", "replay", "shop", "--json")
+    done = project.here("rejects", "replay", "shop", "--json")
 
     line = done.stream("shop.items")
     assert done.code == 0, done.err
@@ -50,7 +50,7 @@ def test_rejects_become_rows_once_the_configuration_fits(project: Project) -> No
     kind, inserted = project.one("SELECT kind, inserted FROM etl_run_streams ORDER BY run_id DESC LIMIT 1")
     assert (kind, inserted) == ("replay", 2)
 
-    again = project.etl("rejects", "replay", "--json")
+    again = project.here("rejects", "replay", "--json")
     assert (again.code, again.stream("shop.items")["reason"]) == (0, "nothing to replay")
 
 
@@ -58,7 +58,7 @@ def test_a_replay_waits_for_nobody_and_holds_the_lease(lite: Project) -> None:
     """Beside a running sync it is refused, as any second writer."""
     lite.configure(SHOP.format(type="bigint"))
     lite.api.call(lambda api: api.state.touch("items", 5, extra="old"))
-    lite.etl("sync")
+    lite.here("sync")
     lite.slow(1.0)
     running = lite.start("sync")
     lite.until(lambda: lite.rows("SELECT 1 FROM _etl_leases WHERE holder IS NOT NULL"), "the lease")

@@ -101,7 +101,7 @@ def test_a_new_field_becomes_a_column_and_is_recorded(project) -> None:
     project.prepare("sync", "shop.orders")
     project.api.advance()
 
-    done = project.etl("sync", "shop.orders")
+    done = project.here("sync", "shop.orders")
 
     assert done.code == 0, done.err
     notes = {row["id"]: row.get("gift_note") for row in project.truth("/api/orders")}
@@ -119,14 +119,14 @@ def test_rejects_are_kept_with_their_reason(project) -> None:
     """An item that does not fit a declared type is no row, and not lost."""
     project.api.call(lambda api: api.state.touch("orders", 17, total="n/a"))
 
-    done = project.etl("sync", "shop.orders", "--json")
+    done = project.here("sync", "shop.orders", "--json")
 
     assert done.code == 0, done.err
     line = done.stream("shop.orders")
     assert (line["fetched"], line["inserted"], line["rejected"]) == (200, 199, 1)
     (listed,) = project.here("rejects", "list", "--json").json
     assert (listed["stream"], listed["path"], listed["key"]) == ("shop.orders", "$.total", "17")
-    shown = project.etl("rejects", "show", str(listed["id"]))
+    shown = project.here("rejects", "show", str(listed["id"]))
     assert shown.code == 0, shown.err
     assert '"total": "n/a"' in shown.out
     assert "17" in project.here("rejects", "list", "shop.orders").out
@@ -138,7 +138,7 @@ def test_full_reads_the_whole_list_again(project) -> None:
     project.prepare("sync", "shop.orders")
     assert project.here("sync", "shop.orders", "--json").stream("shop.orders")["fetched"] < 200
 
-    done = project.etl("sync", "shop.orders", "--full", "--json").stream("shop.orders")
+    done = project.here("sync", "shop.orders", "--full", "--json").stream("shop.orders")
 
     assert (done["fetched"], done["inserted"], done["updated"], done["unchanged"]) == (200, 0, 0, 200)
     assert not any("updated_since" in target for target in project.asked()[-done["requests"] :])
@@ -147,7 +147,7 @@ def test_full_reads_the_whole_list_again(project) -> None:
 @pytest.mark.parametrize(("option", "rows"), [("--limit", 25), ("--max-pages", 20)])
 def test_a_run_that_was_asked_to_be_partial_ends_well_and_claims_nothing(project, option, rows) -> None:
     """Incomplete, exit 0, no watermark, no resume; the next run reads everything."""
-    done = project.etl("sync", "shop.orders", option, "25" if option == "--limit" else "1", "--json")
+    done = project.here("sync", "shop.orders", option, "25" if option == "--limit" else "1", "--json")
 
     assert done.code == 0, done.err
     line = done.stream("shop.orders")
@@ -164,7 +164,7 @@ def test_a_run_that_was_asked_to_be_partial_ends_well_and_claims_nothing(project
 
 def test_a_dry_run_sends_and_writes_nothing(lite) -> None:
     """It says what would be read."""
-    done = lite.etl("sync", "--dry-run", "--json")
+    done = lite.here("sync", "--dry-run", "--json")
 
     assert done.code == 0, done.err
     assert [line["status"] for line in done.json["streams"]] == ["skipped", "skipped"]
@@ -177,13 +177,13 @@ def test_a_dry_run_sends_and_writes_nothing(lite) -> None:
 def test_failed_runs_again_only_what_did_not_succeed(lite) -> None:
     """One stream failed: the whole is 3, `--failed` reads that one, and then there is nothing to do."""
     lite.api.script("/api/items", [Fault.status(400)])
-    mixed = lite.etl("sync", "--json")
+    mixed = lite.here("sync", "--json")
     assert mixed.code == 3, mixed.err
     assert (mixed.stream("shop.items")["status"], mixed.stream("shop.orders")["status"]) == ("failed", "succeeded")
     assert "400" in mixed.stream("shop.items")["reason"]
     lite.asked()
 
-    again = lite.etl("sync", "--failed", "--json")
+    again = lite.here("sync", "--failed", "--json")
 
     assert (again.code, [line["stream"] for line in again.json["streams"]]) == (0, ["shop.items"])
     assert not any("orders" in target for target in lite.asked())
@@ -196,7 +196,7 @@ def test_stale_reads_only_what_is_late(lite) -> None:
     lite.configure(SHOP_FRESH)
     lite.prepare("sync", "shop.items")
 
-    done = lite.etl("sync", "--stale", "--json")
+    done = lite.here("sync", "--stale", "--json")
 
     assert [line["stream"] for line in done.json["streams"]] == ["shop.orders"]
     assert lite.here("status").code == 0
@@ -207,7 +207,7 @@ def test_strict_turns_a_weak_verdict_into_five(lite) -> None:
     lite.configure(UNTOLD)
 
     loose = lite.here("sync", "--json")
-    strict = lite.etl("sync", "--strict", "--json")
+    strict = lite.here("sync", "--strict", "--json")
 
     assert (loose.code, loose.stream("shop.untold")["verdict"]) == (0, "assumed")
     assert (strict.code, strict.stream("shop.untold")["status"]) == (5, "incomplete")
@@ -220,7 +220,7 @@ def test_a_source_that_is_down_is_named(lite) -> None:
         taken.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         lite.configure(SHOP.replace("{url}", f"http://{address}"))
-        done = lite.etl("sync", "--json")
+        done = lite.here("sync", "--json")
 
     assert done.code == 4, done.err
     assert (done.json["status"], done.json["exit_code"]) == ("failed", 4)
@@ -232,7 +232,7 @@ def test_a_wrong_token_is_four_and_never_shown(lite) -> None:
     """The answer is 401; neither stdout, stderr nor the database has the token."""
     lite.configure(TOKEN)
 
-    done = lite.etl("sync", "-vv", "--json", SHOP_TOKEN="hunter2-wrong")
+    done = lite.here("sync", "-vv", "--json", SHOP_TOKEN="hunter2-wrong")
 
     assert done.code == 4, done.err
     assert "401" in done.stream("shop.items")["reason"]
@@ -245,7 +245,7 @@ def test_a_missing_secret_is_two_and_nothing_is_sent(lite) -> None:
     """The variable is named, with its place in the file."""
     lite.configure(TOKEN)
 
-    done = lite.etl("sync", "--json")
+    done = lite.here("sync", "--json")
 
     assert done.code == 2
     assert "SHOP_TOKEN" in done.err
@@ -258,7 +258,7 @@ def test_a_bad_configuration_is_two_with_every_place(lite) -> None:
     """All problems at once, each as file:line:column, before anything is sent or created."""
     lite.configure("base_url: {url}\nstreams:\n  items:\n    pth: /api/items\n    key: 7\n")
 
-    done = lite.etl("sync", "--json")
+    done = lite.here("sync", "--json")
 
     assert done.code == 2
     assert re.search(r"shop\.yaml:4:5\b.*pth", done.err)
@@ -281,7 +281,7 @@ def test_a_locked_database_is_six(lite) -> None:
     lite.prepare("sync", "shop.items")
 
     with lite.locked():
-        done = lite.etl("sync", "shop.items", "--json", ETL_BUSY_TIMEOUT="0.3")
+        done = lite.here("sync", "shop.items", "--json", ETL_BUSY_TIMEOUT="0.3")
 
     assert done.code == 6, done.err
     assert "locked" in done.err
@@ -292,7 +292,7 @@ def test_a_locked_database_is_six(lite) -> None:
 @pytest.mark.parametrize("name", ["ETL_BUSY_TIMEOUT", "ETL_LEASE_TTL"])
 def test_a_span_of_the_environment_that_is_none_is_two(lite, name) -> None:
     """The variable is named."""
-    done = lite.etl("sync", **{name: "soon"})
+    done = lite.here("sync", **{name: "soon"})
 
     assert done.code == 2, done.err
     assert f"{name} is 'soon'" in done.err
@@ -303,7 +303,7 @@ def test_a_database_of_a_newer_version_is_refused(project) -> None:
     project.prepare("migrate")
     project.write("UPDATE etl_alembic_version SET version_num = '9999'")
 
-    done = project.etl("sync", "--json")
+    done = project.here("sync", "--json")
 
     assert done.code == 6, done.err
     assert "newer" in done.err
@@ -312,14 +312,14 @@ def test_a_database_of_a_newer_version_is_refused(project) -> None:
 
 def test_the_sqlite_file_belongs_to_its_user_alone(lite) -> None:
     """Mode 0600: rows may be private."""
-    lite.etl("sync", "shop.items", "--max-pages", "1")
+    lite.here("sync", "shop.items", "--max-pages", "1")
 
     assert stat.S_IMODE(Path(lite.database.removeprefix("sqlite:///")).stat().st_mode) == 0o600
 
 
 def test_a_log_of_json_is_json_on_every_line(lite) -> None:
     """stderr of a run under a supervisor."""
-    done = lite.etl("sync", "shop.items", "--log-format", "json")
+    done = lite.here("sync", "shop.items", "--log-format", "json")
 
     events = [json.loads(line)["event"] for line in done.err.splitlines()]
     assert events[0] == "run.started"
