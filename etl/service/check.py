@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 
-from etl.db.health import Health, examine
+from etl.db.health import Health, examine, open_existing
 from etl.errors import AuthRefused, ConfigError, EtlError, GaveUp, Problem
 from etl.listeners.figures import several, size
 from etl.model.events import Event, QuotaSeen, RequestRetried, Warned
@@ -19,9 +19,10 @@ from etl.model.source import Source
 from etl.model.stream import PagesKind, Stream
 from etl.ports import Clock
 from etl.service.app import OpenedSource, Scout
+from etl.service.choice import Selection, choose
 from etl.service.first_member import first_member
 from etl.service.sampling import Finding, key_finding, order_finding, page_two, sample_windows, take_rows
-from etl.settings import Settings, select
+from etl.settings import Settings
 
 SKEW = timedelta(seconds=30)
 """Beyond it the server's clock, or ours, is worth a warning."""
@@ -261,6 +262,14 @@ def _of_problem(about: str, problem: Problem) -> Fact:
     return Fact(grade=Grade.PROBLEM, about=about, text=f"{path}{problem.message}, {place}", hint=problem.hint)
 
 
-def chosen(settings: Settings, selectors: tuple[str, ...]) -> tuple[Stream, ...]:
-    """The selected streams; none where nothing is configured, which is a fact of its own."""
-    return select(settings.streams, selectors) if settings.streams else ()
+async def chosen(scout: Scout, selection: Selection, url: str | None) -> tuple[Stream, ...]:
+    """The selected streams; none where nothing is configured, which is a fact of its own.
+
+    The database at `url` is opened only where it has to tell which streams failed or are late.
+    """
+    if not scout.settings.streams:
+        return ()
+    if url is None or not selection.asks_history:
+        return await choose(scout.settings, selection, None, scout.clock)
+    async with open_existing(url, clock=scout.clock) as database:
+        return await choose(scout.settings, selection, database, scout.clock)

@@ -24,6 +24,7 @@ from etl.runs import History, RunStore
 from etl.runs.history import StreamLine
 from etl.runs.watermark import show
 from etl.service.app import OpenedSource, Scout
+from etl.service.choice import Selection, choose
 from etl.service.first_member import first_member
 from etl.service.members import mark_of, told_members
 from etl.service.planning import Plan, plan_sync
@@ -37,7 +38,7 @@ LAST_RUNS = 5
 class PlanOptions:
     """What to plan. `full` plans a `--full` sync; `probe` sends one request a stream."""
 
-    selectors: tuple[str, ...] = ()
+    selection: Selection = field(default_factory=Selection)
     full: bool = False
     probe: bool = False
 
@@ -113,7 +114,7 @@ async def plan(scout: Scout, database: Database | None, options: PlanOptions) ->
 
     Raises UsageError, ConfigError for a probe without its secrets, and DatabaseRefused.
     """
-    streams = select(scout.settings.streams, options.selectors)
+    streams = await choose(scout.settings, options.selection, database, scout.clock)
     if options.probe:
         scout.settings.require_secrets(streams)
     planned: dict[str, StreamPlan] = {}
@@ -258,7 +259,7 @@ def _shown(stream: Stream, cursor: int | str | None) -> str | None:
     return None if cursor is None else show(cursor, _kind(stream))
 
 
-def written(scout: Scout, selectors: tuple[str, ...]) -> Mapping[str, Mapping[str, object]]:
+def written(scout: Scout, selection: Selection) -> Mapping[str, Mapping[str, object]]:
     """The keys of the selected streams after defaults, variables not filled."""
-    streams = select(scout.settings.streams, selectors)
+    streams = select(scout.settings.streams, selection.named, selection.exclude)
     return {stream.id: scout.settings.written[stream.id] for stream in streams}

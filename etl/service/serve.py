@@ -20,7 +20,7 @@ from etl.schedule.scheduler import Scheduler
 from etl.schedule.triggers import next_due
 from etl.service.app import App
 from etl.service.kin import parents_first
-from etl.service.status import acted_upon
+from etl.service.lateness import acted_upon
 from etl.service.sync import SyncOptions, sync
 
 _A_DAY_S = 86_400.0

@@ -11,11 +11,9 @@ from etl.runs import Catalog, History, Tick
 from etl.runs.history import StreamStatus as LastRun
 from etl.schedule.triggers import next_due
 from etl.service.app import App
+from etl.service.choice import Selection, choose
+from etl.service.lateness import acted_upon, is_stale
 from etl.service.members import mark_of
-from etl.settings import select
-
-LATE = timedelta(minutes=5)
-"""A tick that was not acted upon so long after it came makes a stream stale: nothing serves the schedule."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,19 +33,12 @@ class StreamStatus:
     stale: bool
 
 
-async def status(app: App, selectors: tuple[str, ...]) -> tuple[StreamStatus, ...]:
+async def status(app: App, selection: Selection) -> tuple[StreamStatus, ...]:
     """Every selected stream, in the order of the configuration."""
-    streams = select(app.settings.streams, selectors)
+    streams = await choose(app.settings, selection, app.database, app.clock)
     known = await History(app.database, app.clock).status()
     ticks = await Catalog(app.database, app.clock).ticks()
     return tuple([await _one(app, stream, known.get(stream.id), ticks.get(stream.id)) for stream in streams])
-
-
-def acted_upon(tick: Tick | None, last: LastRun | None) -> datetime | None:
-    """Up to when a schedule is settled: its newest tick that was acted upon, before that one a sync by hand."""
-    if tick is not None and tick.last_scheduled_at is not None:
-        return tick.last_scheduled_at
-    return None if last is None else last.last_success_at
 
 
 async def _one(app: App, stream: Stream, last: LastRun | None, tick: Tick | None) -> StreamStatus:
@@ -55,7 +46,6 @@ async def _one(app: App, stream: Stream, last: LastRun | None, tick: Tick | None
     marks = await app.store.watermarks(stream.id)
     mark = mark_of(stream, marks)
     success = None if last is None else last.last_success_at
-    ticked = None if tick is None else tick.last_scheduled_at
     acted = acted_upon(tick, last)
     zone = app.settings.project.timezone
     return StreamStatus(
@@ -69,19 +59,5 @@ async def _one(app: App, stream: Stream, last: LastRun | None, tick: Tick | None
         watermark=None if mark is None else str(mark),
         rows=None if last is None else last.rows,
         reason="" if last is None or last.last.status == RunStatus.SUCCEEDED else last.last.reason,
-        stale=_is_stale(app, stream, success, ticked, now),
+        stale=is_stale(stream, last, tick, zone, now),
     )
-
-
-def _is_stale(app: App, stream: Stream, success: datetime | None, acted: datetime | None, now: datetime) -> bool:
-    """Later than `expect.fresh`, or than its schedule: a tick came, and no success followed it."""
-    if stream.expect.fresh is not None:
-        return success is None or now - success > stream.expect.fresh
-    if stream.schedule is None:
-        return False
-    if acted is None:
-        return False
-    # The first tick that was left out, not the newest: who is gone for days is late right after a tick too.
-    if now - next_due(stream.schedule, acted, app.settings.project.timezone) > LATE:
-        return True
-    return success is None or success < acted - LATE

@@ -13,15 +13,14 @@ from etl.model.events import RunFinished, RunStarted
 from etl.model.run import RunKind, RunResult, RunStatus, RunTrigger, StreamResult
 from etl.model.stream import Stream
 from etl.ports import Stop
-from etl.runs import Catalog, History
+from etl.runs import Catalog
 from etl.service.app import App, OpenedSource
+from etl.service.choice import Selection, choose
 from etl.service.cut_off import recorded
 from etl.service.kin import awaited, parents_first
 from etl.service.members import mark_of, told_members
 from etl.service.planning import plan_sync
-from etl.service.status import status
 from etl.service.stream_run import Job, run_stream
-from etl.settings import select
 
 AT_ONCE = 16
 """Streams that are read side by side; each holds a writer, and on PostgreSQL a connection."""
@@ -32,6 +31,7 @@ class SyncOptions:
     """What a sync was asked for. `limit` is rows, `max_pages` pages, each per stream."""
 
     selectors: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
     full: bool = False
     failed: bool = False
     stale: bool = False
@@ -42,6 +42,11 @@ class SyncOptions:
     confirm_deletes: int | None = None
     dry_run: bool = False
     trigger: RunTrigger = RunTrigger.MANUAL
+
+    @property
+    def selection(self) -> Selection:
+        """Which streams were asked for."""
+        return Selection(named=self.selectors, exclude=self.exclude, failed=self.failed, stale=self.stale)
 
     @property
     def kind(self) -> RunKind:
@@ -133,20 +138,12 @@ async def _side_by_side(
 
 
 async def _chosen(app: App, options: SyncOptions) -> tuple[Stream, ...]:
-    streams = select(app.settings.streams, options.selectors)
     if not app.settings.streams:
         raise UsageError(
             f"nothing is configured in {app.settings.config}",
             hint="etl init URL writes one, etl demo shows one",
         )
-    if options.failed:
-        known = await History(app.database, app.clock).status()
-        bad = {name for name, found in known.items() if found.last.status != RunStatus.SUCCEEDED}
-        streams = tuple(stream for stream in streams if stream.id in bad)
-    if options.stale:
-        late = {found.stream for found in await status(app, options.selectors) if found.stale}
-        streams = tuple(stream for stream in streams if stream.id in late)
-    return streams
+    return await choose(app.settings, options.selection, app.database, app.clock)
 
 
 async def _dry_run(app: App, streams: Sequence[Stream], options: SyncOptions) -> RunResult:

@@ -10,20 +10,27 @@ from etl.errors import UsageError
 from etl.model.stream import Stream
 
 
-def select(streams: Sequence[Stream], selectors: Sequence[str]) -> tuple[Stream, ...]:
+def select(streams: Sequence[Stream], selectors: Sequence[str], exclude: Sequence[str] = ()) -> tuple[Stream, ...]:
     """The streams that any selector names, each once, in the order of `streams`; all of them without a selector.
 
-    Raises UsageError for a selector that names nothing, with the nearest name there is.
+    Those that `exclude` names are left out. Raises UsageError for a selector that names nothing, with the nearest name
+    there is, and where nothing is left.
     """
-    if not selectors:
-        return tuple(streams)
+    chosen = _named(streams, selectors) if selectors else {stream.id for stream in streams}
+    left = chosen - _named(streams, exclude)
+    if chosen and not left:
+        raise UsageError("no stream is left", why=f"--exclude {' '.join(exclude)} names all that are selected")
+    return tuple(stream for stream in streams if stream.id in left)
+
+
+def _named(streams: Sequence[Stream], selectors: Sequence[str]) -> set[str]:
     chosen: set[str] = set()
     for selector in selectors:
         named = {stream.id for stream in streams if _names(selector, stream)}
         if not named:
             raise _nothing(streams, selector)
         chosen |= named
-    return tuple(stream for stream in streams if stream.id in chosen)
+    return chosen
 
 
 def _names(selector: str, stream: Stream) -> bool:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from etl.entrypoints.cli.options import Selectors
+from etl.entrypoints.cli.options import Excluded, Failed, Selectors, Stale
 from etl.entrypoints.cli.session import Session
 from etl.listeners.figures import marks_for, several
 
 if TYPE_CHECKING:
     from etl.service.check import Fact
+    from etl.service.choice import Selection
     from etl.settings import Settings
 
 _WIDTH = 8
@@ -24,12 +25,17 @@ def check(
     session: Session,
     selectors: Selectors = None,
     *,
+    exclude: Excluded = None,
+    failed: Failed = False,
+    stale: Stale = False,
     offline: Annotated[bool, typer.Option("--offline", help="Send nothing; look at what is here")] = False,
 ) -> int:
     """Look at everything a sync needs. Configuration, secrets, database, then the APIs themselves; keeps nothing."""
     from etl.service.check import Grade, exit_code
+    from etl.service.choice import Selection
 
-    facts = asyncio.run(_facts(session, tuple(selectors or ()), offline=offline))
+    selection = Selection(named=tuple(selectors or ()), exclude=tuple(exclude or ()), failed=failed, stale=stale)
+    facts = asyncio.run(_facts(session, selection, offline=offline))
     problems = sum(fact.grade is Grade.PROBLEM for fact in facts)
     warnings = sum(fact.grade is Grade.WARNING for fact in facts)
     code = exit_code(facts)
@@ -41,7 +47,7 @@ def check(
     return code
 
 
-async def _facts(session: Session, selectors: tuple[str, ...], *, offline: bool) -> list[Fact]:
+async def _facts(session: Session, selection: Selection, *, offline: bool) -> list[Fact]:
     """Find the facts, and print each as soon as it is known."""
     from etl.bootstrap import open_scout
     from etl.errors import ConfigError
@@ -66,7 +72,8 @@ async def _facts(session: Session, selectors: tuple[str, ...], *, offline: bool)
         return found
     settings = scout.settings
     session.redactor = settings.redactor
-    streams = service.chosen(settings, selectors)
+    url = _url(session, settings) if selection.asks_history else None
+    streams = await service.chosen(scout, selection, url)
     width = max([_WIDTH, *(len(stream.id) for stream in streams if not offline)])
     for fact in service.settings_facts(settings, streams):
         tell(fact)
@@ -82,18 +89,21 @@ async def _database_facts(session: Session, settings: Settings) -> AsyncIterator
     from etl.errors import EtlError
     from etl.service import check as service
     from etl.service.leases import lease_facts
-    from etl.settings import database_url
 
     try:
-        url = database_url(
-            session.shared.database, session.environ, settings.project, session.config, settings.redactor
-        )
+        url = _url(session, settings)
     except EtlError as error:
         yield service.Fact(grade=service.Grade.PROBLEM, about="database", text=str(error), hint=error.hint)
         return
     yield await service.database_fact(url, session.clock)
     async for fact in lease_facts(url, session.clock, session.environ):
         yield fact
+
+
+def _url(session: Session, settings: Settings) -> str:
+    from etl.settings import database_url
+
+    return database_url(session.shared.database, session.environ, settings.project, session.config, settings.redactor)
 
 
 def _show(session: Session, fact: Fact, width: int) -> None:

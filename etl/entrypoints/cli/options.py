@@ -89,6 +89,12 @@ SHARED: Final[Mapping[str, Any]] = {
 }
 """The fields of `Shared` as typer wants to see them."""
 
+Excluded = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", metavar="SEL", help="Leave these out; may be repeated", show_default=False),
+]
+Failed = Annotated[bool, typer.Option("--failed", help="Only streams whose last run did not succeed")]
+Stale = Annotated[bool, typer.Option("--stale", help="Only streams that are late")]
 Selectors = Annotated[
     list[str] | None,
     typer.Argument(metavar="SEL", help="Source, source.stream, glob or tag:NAME; default: all", show_default=False),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from etl.entrypoints.cli.options import Selectors
+from etl.entrypoints.cli.options import Excluded, Failed, Selectors, Stale
 from etl.entrypoints.cli.session import Session
 from etl.entrypoints.cli.table import table
 from etl.listeners.figures import instant, seconds, several
@@ -23,6 +23,9 @@ def plan(
     session: Session,
     selectors: Selectors = None,
     *,
+    exclude: Excluded = None,
+    failed: Failed = False,
+    stale: Stale = False,
     full: Annotated[bool, typer.Option("--full", help="Plan a sync --full")] = False,
     probe: Annotated[bool, typer.Option("--probe", help="Send one request a stream and ask for its total")] = False,
     show_config: Annotated[
@@ -36,13 +39,14 @@ def plan(
     from etl.bootstrap import open_scout
     from etl.entrypoints.cli.talk import ignore
     from etl.service import plan as service
+    from etl.service.choice import Selection
 
     scout = open_scout(session.config, session.environ, ignore, database=session.shared.database, clock=session.clock)
     session.redactor = scout.settings.redactor
-    chosen = tuple(selectors or ())
+    chosen = Selection(named=tuple(selectors or ()), exclude=tuple(exclude or ()), failed=failed, stale=stale)
     if show_config:
         return _show_config(session, service.written(scout, chosen))
-    options = service.PlanOptions(selectors=chosen, full=full, probe=probe)
+    options = service.PlanOptions(selection=chosen, full=full, probe=probe)
     found = asyncio.run(_planned(session, scout, options))
     if session.shared.json:
         session.data_object(_object(found))
@@ -78,7 +82,7 @@ def _show_config(session: Session, written: Any) -> int:
 
 def _show(session: Session, found: SyncPlan) -> None:
     if not found.streams:
-        session.say("no stream is configured")
+        session.say("no stream is selected")
         return
     lines = table(("stream", "reach", "what", "requests", "rows"), [_row(stream) for stream in found.streams])
     session.data(lines[0])

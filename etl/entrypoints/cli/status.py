@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from etl.entrypoints.cli.listing import listing
-from etl.entrypoints.cli.options import Selectors
+from etl.entrypoints.cli.options import Excluded, Failed, Selectors, Stale
 from etl.entrypoints.cli.session import Session
 
 _COLUMNS: Final = {
@@ -23,15 +23,32 @@ _COLUMNS: Final = {
 STALE: Final = 5
 
 
-def status(session: Session, selectors: Selectors = None) -> int:
+def status(
+    session: Session,
+    selectors: Selectors = None,
+    *,
+    exclude: Excluded = None,
+    failed: Failed = False,
+    stale: Stale = False,
+) -> int:
     """Show how fresh every stream is. Exit 5 when one is later than its schedule or `expect.fresh` allows."""
-    return show_status(session, tuple(selectors or ()))
+    return show_status(session, selectors or (), exclude=exclude or (), failed=failed, stale=stale)
 
 
-def show_status(session: Session, selectors: Sequence[str]) -> int:
+def show_status(
+    session: Session,
+    selectors: Sequence[str] = (),
+    *,
+    exclude: Sequence[str] = (),
+    failed: bool = False,
+    stale: bool = False,
+) -> int:
     """The table, and 5 when something is stale."""
+    from etl.service.choice import Selection
     from etl.service.status import status as stream_status
 
-    found = session.read(lambda app: stream_status(app, tuple(selectors)))
-    listing(session, found, _COLUMNS, empty="no stream is configured")
+    selection = Selection(named=tuple(selectors), exclude=tuple(exclude), failed=failed, stale=stale)
+    found = session.read(lambda app: stream_status(app, selection))
+    nothing = "no such stream" if selection.asks_history else "no stream is configured"
+    listing(session, found, _COLUMNS, empty=nothing)
     return STALE if any(stream.stale for stream in found) else 0

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from etl.entrypoints.cli.options import Selectors
+from etl.entrypoints.cli.options import Excluded, Failed, Selectors, Stale
 from etl.entrypoints.cli.session import Session
 from etl.entrypoints.cli.summary import error_object, present
 
@@ -15,9 +15,10 @@ def sync(
     session: Session,
     selectors: Selectors = None,
     *,
+    exclude: Excluded = None,
     full: Annotated[bool, typer.Option("--full", help="Read whole lists, not only what is new")] = False,
-    failed: Annotated[bool, typer.Option("--failed", help="Only streams whose last run did not succeed")] = False,
-    stale: Annotated[bool, typer.Option("--stale", help="Only streams that are due or late")] = False,
+    failed: Failed = False,
+    stale: Stale = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 5 for every verdict below verified")] = False,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, metavar="N", help="Stop a stream after N items, on purpose")
@@ -41,6 +42,7 @@ def sync(
     session.logs, session.on_error = True, error_object
     options = SyncOptions(
         selectors=tuple(selectors or ()),
+        exclude=tuple(exclude or ()),
         full=full,
         failed=failed,
         stale=stale,

@@ -12,7 +12,7 @@ from etl.entrypoints.cli.status import show_status
 def welcome(session: Session) -> int:
     """What a person sees who typed nothing but the name."""
     if session.config.is_dir():
-        code = show_status(session, ())
+        code = show_status(session)
         session.say("Next  etl sync     all commands: etl --help")
         return code
     session.say("Keeps SQL tables in step with paginated REST and GraphQL APIs.")

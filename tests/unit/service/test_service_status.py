@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 from etl.runs import Catalog
+from etl.service.choice import Selection
 from etl.service.serve import _Clockwork
 from etl.service.status import status
 from etl.service.sync import SyncOptions, sync
 
 
 async def lines(world):
-    return {line.stream: line for line in await status(world.app, ())}
+    return {line.stream: line for line in await status(world.app, Selection())}
 
 
 async def test_a_stream_that_never_ran_has_no_figures(world):

@@ -74,3 +74,18 @@ def test_without_streams_a_selector_points_to_init() -> None:
     """The configuration is empty."""
     with pytest.raises(UsageError, match="nothing is configured"):
         select((), ["github"])
+
+
+def test_what_is_excluded_is_left_out() -> None:
+    """By the same words; without a selector of all."""
+    assert [found.id for found in select(STREAMS, (), ["tag:slow", "github.comments"])] == ["github.issues"]
+    assert [found.id for found in select(STREAMS, ["git*"], ["github"])] == ["gitlab.issues"]
+
+
+@pytest.mark.parametrize(
+    ("exclude", "told"), [(["gitlub"], "no source or stream is called 'gitlub'"), (["*.*"], "no stream is left")]
+)
+def test_an_exclusion_of_nothing_or_of_all_is_refused(exclude: list[str], told: str) -> None:
+    """One is a slip of the pen, with the other nothing would be done and nothing said."""
+    with pytest.raises(UsageError, match=told):
+        select(STREAMS, (), exclude)
