@@ -53,4 +53,8 @@ class Draft:
     rate: str = ""
     notes: dict[str, str] = field(default_factory=dict)
     checks: dict[str, str] = field(default_factory=dict)
+    doubts: set[str] = field(default_factory=set)
+    """Those of the checks that a person settles with yes."""
+    nested: tuple[str, ...] = ()
+    """Members of the rows that hold lists of objects: rows of their own, perhaps."""
     evidence: list[Evidence] = field(default_factory=list)

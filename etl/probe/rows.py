@@ -155,3 +155,13 @@ def _named(found: object, names: object) -> tuple[Item, ...] | None:
         for row in found
         if isinstance(row, list) and len(row) == len(names)
     )
+
+
+def nested_lists(rows: Sequence[Item]) -> tuple[str, ...]:
+    """Members whose value is a list of objects wherever it is one, in the order in which they are met."""
+    found: dict[str, bool] = {}
+    for row in rows:
+        for name, value in row.items():
+            if isinstance(value, list) and value:
+                found[name] = found.get(name, True) and all(isinstance(one, Mapping) for one in value)
+    return tuple(name for name, holds in found.items() if holds)

@@ -65,6 +65,9 @@ def _stream(draft: Draft) -> Iterator[str]:
         yield f"headers: {_flow(question.headers)}"
     yield from _parameters(draft)
     yield from _line(draft, "records", _records(draft.place))
+    for name in draft.nested:
+        own = f"records: [{scalar(draft.place.selector)}, {scalar(name)}]"
+        yield f"# {comment(name)} is a list in each row, and lands as JSON; rows of its own: another stream with {own}"
     yield from _line(draft, "pages", _pages(draft))
     if question.carrier == ("variables",):
         yield _noted("fail_if: errors", "GraphQL answers errors with status 200")

@@ -107,6 +107,18 @@ def test_sync_prints_its_object_even_when_an_option_is_unknown(tmp_path: Path) -
     assert "--frobnicate" in found["reason"]
 
 
+@pytest.mark.parametrize(
+    "command", [("init", "http://127.0.0.1:9/x"), ("plan",), ("status",), ("check", "nothing.there")]
+)
+def test_json_is_an_object_where_a_command_ends_in_an_error(tmp_path: Path, command: tuple[str, ...]) -> None:
+    """With the exit code and the cause; only `query` prints rows or nothing."""
+    done = etl(*command, "--json", cwd=tmp_path)
+
+    found = json.loads(done.stdout)
+    assert found["exit_code"] == done.returncode != 0
+    assert found.get("reason") or found["facts"]
+
+
 def test_bare_etl_without_a_configuration_suggests_the_demo(tmp_path: Path) -> None:
     """A first step instead of an error."""
     done = etl(cwd=tmp_path)

@@ -11,6 +11,7 @@ from etl.entrypoints.cli.session import Session
 from etl.errors import AuthRefused
 
 if TYPE_CHECKING:
+    from etl.service.init import Proposal
     from etl.service.wishes import Options
 
 _WAYS: Final = (
@@ -27,6 +28,17 @@ def confirmed_replacement(session: Session, source: str) -> bool:
 
     path = path_of(session.config, source)
     return not path.exists() or typer.confirm(f"{path} is there already. Replace it?", err=True)
+
+
+def confirmed_lines(session: Session, proposal: Proposal) -> Proposal:
+    """The proposal without the doubts that a person could dispel; what is not confirmed stays marked in the file."""
+    from etl.service.questions import open_questions, settled
+
+    asked = open_questions(proposal)
+    confirmed = [key for key, text in asked.items() if typer.confirm(session.printable(text), err=True)]
+    if not confirmed:
+        return proposal
+    return settled(proposal, confirmed, now=session.clock.now(), redactor=session.redactor)
 
 
 def asked_for_credentials(session: Session, refused: AuthRefused, options: Options) -> Options:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from etl.entrypoints.cli.asking import asked_for_credentials, confirmed_replacement
+from etl.entrypoints.cli.asking import asked_for_credentials, confirmed_lines, confirmed_replacement
 from etl.entrypoints.cli.session import Session
 from etl.errors import AuthRefused, UsageError
 from etl.listeners.figures import marks_for
@@ -73,7 +73,7 @@ def init(
             raise
         wish = read_wish(asked_for_credentials(session, refused, options), session.config, session.environ)
         proposal = _propose(session, wish)
-    return _finish(session, proposal, stdout=stdout)
+    return _finish(session, confirmed_lines(session, proposal) if asks else proposal, stdout=stdout)
 
 
 def _propose(session: Session, wish: Wish) -> Proposal:

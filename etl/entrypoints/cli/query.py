@@ -45,6 +45,7 @@ def query(
     timeout: Annotated[str, typer.Option("--timeout", metavar="SPAN", help="How long the statement may take")] = "30s",
 ) -> int:
     """Ask the database by SQL. What writes is refused, and nothing is ever changed."""
+    session.on_error = None  # stdout holds nothing but rows
     form = _form(session, output, out)
     values = dict(_parameter(text) for text in params or ())
     timeout_s = span_option("--timeout", timeout).total_seconds()

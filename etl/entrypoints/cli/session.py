@@ -53,7 +53,7 @@ class Session:
         self.err: TextIO = sys.stderr
         self.logs = False
         """True for commands that run streams: then errors, too, are lines of the log when the log is JSON."""
-        self.on_error: Callable[[str, int], object] | None = None
+        self.on_error: Callable[[str, int], object] | None = _plain_failure
         """What to print on stdout under `--json` when an error ends the command: (reason, exit code) to object."""
 
     @property
@@ -211,6 +211,11 @@ class Session:
         # What is still in the buffer would raise again when the interpreter flushes it at its end.
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.out.fileno())
+
+
+def _plain_failure(reason: str, exit_code: int) -> object:
+    """For commands that have no object of their own to say it in."""
+    return {"exit_code": exit_code, "reason": reason}
 
 
 def _as_json(value: object) -> object:

@@ -14,7 +14,7 @@ from etl.probe.keys import find_key, told_keys
 from etl.probe.limits import declared_rate, rate_words
 from etl.probe.paths import written
 from etl.probe.question import Question, Seen
-from etl.probe.rows import Place, find_rows
+from etl.probe.rows import Place, find_rows, nested_lists
 from etl.probe.totals import find_totals
 from etl.probe.ways import Way
 from etl.service.probing.changes import find_filter, find_order
@@ -55,6 +55,7 @@ async def investigate(lab: Lab, case: Case) -> Draft:
             await find_size(reading, told=case.told)
         await find_paging(reading)
     _find_key(reading)
+    _find_nested(reading)
     await find_filter(reading, case.now, told=case.told)
     await find_order(reading)
     _find_limits(reading, seen)
@@ -112,6 +113,18 @@ def _find_key(reading: Reading) -> None:
     draft.notes["key"] = f"unique in {several(key.rows, 'row')}" + (f"; {others}" if others else "")
     if key.rows < _FEW:
         draft.checks["key"] = f"only {several(key.rows, 'row')} came: is {names} unique in the whole list?"
+        draft.doubts.add("key")
+
+
+def _find_nested(reading: Reading) -> None:
+    """Lists inside the rows land as JSON; that they may be rows of their own is worth a line."""
+    draft = reading.draft
+    if draft.place.shape != "objects" or draft.place.inner:
+        return
+    draft.nested = nested_lists(reading.rows)
+    for name in draft.nested:
+        note = f"a JSON column; rows of their own: records: [{draft.place.selector}, {name}]"
+        reading.say("nested", f"{name}[] in each row", note)
 
 
 def _find_limits(reading: Reading, seen: Seen) -> None:

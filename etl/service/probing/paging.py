@@ -264,6 +264,7 @@ def _give_up(reading: Reading) -> None:
         reading.say("pages", f"{quiet.selector} is null", "one page today; paging could not be proved", sure=False)
     elif reading.count in _ROUND and "pages" not in draft.notes:
         draft.checks["pages"] = f"exactly {reading.count} rows came: is that the whole list? then write pages: none"
+        draft.doubts.add("pages")
         reading.say("pages", f"exactly {reading.count} rows came", "the whole list, or a page of it?", sure=False)
     else:
         whole = (
@@ -276,3 +277,4 @@ def _give_up(reading: Reading) -> None:
         if total is None and reading.count in _ROUND:
             # Names that nobody tried may page this list: the file works, and the exit code says that a look is due.
             draft.checks["records"] = f"exactly {reading.count:,} rows came, and {ignored}: is that the whole list?"
+            draft.doubts.add("records")

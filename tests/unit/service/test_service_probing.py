@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,10 +12,14 @@ import pytest
 
 from etl.errors import AuthRefused, DataRefused, GaveUp, RequestRefused, TooLarge
 from etl.model.page import Response
+from etl.model.secret import Redactor
 from etl.probe.access import Credentials
 from etl.probe.question import Question
+from etl.probe.writing import file_text
+from etl.service.init import Proposal
 from etl.service.probing.investigate import Case, investigate
 from etl.service.probing.lab import Lab
+from etl.service.questions import open_questions, settled
 from etl.testing.clock import NOON
 
 ROWS = [{"id": n, "at": f"2024-01-{n // 10 + 1:02}T00:00:{n % 60:02}Z"} for n in range(1, 201)]
@@ -95,6 +100,34 @@ async def test_a_round_number_of_rows_asks_for_a_look() -> None:
     assert draft.checks == {
         "records": "exactly 100 rows came, and 17 parameters of paging were ignored: is that the whole list?"
     }
+
+
+async def test_a_person_can_dispel_a_doubt() -> None:
+    """What is confirmed is said so in the file, and no line of it is marked any more."""
+    draft = await found(Server(lambda query: (200, ROWS[:100])))
+    proposal = Proposal(
+        source="shop", stream="items", text="", evidence=(), checks=tuple(draft.checks.values()), variables=(),
+        requests=8, draft=draft,
+    )  # fmt: skip
+    (key,) = open_questions(proposal)
+
+    done = settled(proposal, [key], now=datetime(2026, 1, 2, tzinfo=UTC), redactor=Redactor(()))
+
+    assert done.checks == ()
+    assert "CHECK" not in done.text
+    assert "pages: none  # 17 parameters of paging were ignored" in done.text
+
+
+async def test_a_list_inside_the_rows_is_told_with_the_line_that_makes_rows_of_it() -> None:
+    """As it is it lands as JSON; a list of plain values is nothing to tell."""
+    orders = [{"id": n, "tags": ["a"], "lines": [{"sku": n}] if n % 2 else []} for n in range(7)]
+    draft = await found(Server(lambda query: (200, {"data": orders})))
+
+    assert draft.nested == ("lines",)
+    assert [one.note for one in draft.evidence if one.about == "nested"] == [
+        "a JSON column; rows of their own: records: [data, lines]"
+    ]
+    assert "records: [data, lines]" in file_text(draft, now=datetime(2026, 1, 2, tzinfo=UTC), requests=8)
 
 
 async def test_an_odd_number_of_rows_is_a_whole_list() -> None:
