@@ -100,9 +100,11 @@ class RunStore:
         until: Cursor | None = None,
         cursor_kind: CursorKind = CursorKind.TEXT,
         resume: bool = True,
+        again: bool = False,
     ) -> StreamRun:
         """Open a stream's part of a run, in the open generation with the same bounds when there is one.
 
+        `again`: the run had begun the stream already, and has to read it in another way; the two share no page.
         Raises LeaseLost when the token is outdated. Earlier runs of the stream that never ended are called interrupted.
         """
         now = self._clock.now()
@@ -113,6 +115,7 @@ class RunStore:
             found = await generation.find(connection, stream, kind, fingerprint, now) if resume else None
             if found is not None and (found.since, found.until) != (cursor_text(since), cursor_text(until)):
                 found = None
+            new = f"{run_id}/again" if again else run_id
             marks = await load(connection, stream)
             before = lowest(marks)
             added = await connection.execute(
@@ -122,7 +125,7 @@ class RunStore:
                     stream=stream,
                     table_name=table,
                     kind=kind.value,
-                    generation=run_id if found is None else found.generation,
+                    generation=new if found is None else found.generation,
                     fingerprint=fingerprint,
                     token=token,
                     status=RunStatus.RUNNING.value,
@@ -138,7 +141,7 @@ class RunStore:
                 ordinal=added.scalar_one(),
                 stream=stream,
                 kind=kind,
-                generation=run_id if found is None else found.generation,
+                generation=new if found is None else found.generation,
                 resumed=found is not None,
                 token=token,
                 cursor_kind=cursor_kind,

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from http import HTTPStatus
+from typing import Final
 
+from etl.errors import RequestRefused
 from etl.model.feed import Feed
 from etl.model.instants import CursorKind
-from etl.model.run import RunStatus
+from etl.model.run import RunKind, RunStatus
+from etl.model.stream import Stream
 from etl.pipeline import Reading
-from etl.runs import WatermarkStep
+from etl.runs import StreamRun, WatermarkStep
 from etl.service.outcome import Outcome
 
 
@@ -21,6 +25,25 @@ def feed_steps(feed: Feed, reading: Reading) -> Sequence[WatermarkStep]:
         if not member.has_gap and token is not None:
             found.append(WatermarkStep(kind=CursorKind.TEXT, max_seen=token, member=name, opaque=True))
     return found
+
+
+def has_expired(stream: Stream, run: StreamRun, reading: Reading) -> bool:
+    """Whether the API answered that it no longer knows the token: 410, as RFC 6578 and sync tokens everywhere have it.
+
+    What changed since then can no longer be asked for; the whole list can.
+    """
+    failure = reading.failure
+    gone = isinstance(failure, RequestRefused) and failure.status == HTTPStatus.GONE
+    return gone and stream.feed is not None and run.kind is RunKind.SYNC and bool(run.watermarks)
+
+
+EXPIRED: Final = Outcome(
+    status=RunStatus.SKIPPED,
+    exit_code=0,
+    verdict=None,
+    reason="the API no longer knows the token (410 Gone), so the whole list is read again",
+)
+"""The end of a reading that another one of the same run replaces."""
 
 
 def untold(feed: Feed | None, reading: Reading, outcome: Outcome) -> Outcome:

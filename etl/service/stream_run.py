@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from etl.errors import DatabaseRefused, EtlError, LeaseHeld
-from etl.model.events import StreamFinished, StreamStarted
+from etl.model.events import StreamFinished, StreamStarted, Warned
 from etl.model.instants import Cursor, CursorKind, from_micros, iso, to_micros
 from etl.model.run import Counts, RunKind, RunStatus, StreamResult
 from etl.model.stream import Stream
@@ -20,7 +20,7 @@ from etl.runs import Ending, Interval, StreamLease, StreamRun, WatermarkStep
 from etl.service.app import App, OpenedSource
 from etl.service.deletes import Decision, decide
 from etl.service.emptiness import judged_when_empty
-from etl.service.feeds import feed_steps, untold
+from etl.service.feeds import EXPIRED, feed_steps, has_expired, untold
 from etl.service.freshness import judged_by_age
 from etl.service.members import MemberPlan, parent_of, windows_of
 from etl.service.outcome import Outcome, conclude, failed
@@ -41,6 +41,8 @@ class Job:
     max_pages: int | None = None
     bounds: tuple[int | str, int | str] | None = None
     confirm_deletes: int | None = None
+    again: bool = False
+    """It replaces another reading of the same run."""
 
     @property
     def is_cut(self) -> bool:
@@ -57,15 +59,26 @@ async def run_stream(app: App, opened: OpenedSource, stream: Stream, job: Job, s
     """Bring one stream up to date. Never raises an EtlError: every end is a result, recorded and told."""
     started = app.clock.monotonic()
     try:
-        async with app.leases.hold(stream.id) as lease:
-            attempt = await _begin(app, stream, job, lease, started)
-            result = await attempt.run(opened, lease, stop)
+        result, expired = await _attempted(app, opened, stream, job, stop)
+        if expired:
+            app.listener(Warned(stream=stream.id, message=EXPIRED.reason))
+            whole = replace(job, kind=RunKind.FULL, again=True)
+            result, _ = await _attempted(app, opened, stream, whole, stop)
+            result = replace(result, reason=f"the token had expired, all was read again; {result.reason}")
     except LeaseHeld as error:
         result = await _refused(app, stream, job, error, app.clock.monotonic() - started)
     except EtlError as error:
         result = _result(stream, failed(error), Counts(), None, app.clock.monotonic() - started)
     app.listener(StreamFinished(result=result))
     return result
+
+
+async def _attempted(app: App, opened: OpenedSource, stream: Stream, job: Job, stop: Stop) -> tuple[StreamResult, bool]:
+    """One reading, and whether it ended because the token of a feed had expired."""
+    started = app.clock.monotonic()
+    async with app.leases.hold(stream.id) as lease:
+        attempt = await _begin(app, stream, job, lease, started)
+        return await attempt.run(opened, lease, stop), attempt.expired
 
 
 async def _begin(app: App, stream: Stream, job: Job, lease: StreamLease, started: float) -> _Attempt:
@@ -82,6 +95,7 @@ async def _begin(app: App, stream: Stream, job: Job, lease: StreamLease, started
         until=plan.until,
         cursor_kind=_cursor_kind(stream),
         resume=not job.is_cut,
+        again=job.again,
     )
     since = _shown(stream, _oldest(stream, plan, run))
     app.listener(StreamStarted(stream=stream.id, kind=job.kind, since=since, resumed=run.resumed))
@@ -128,6 +142,7 @@ class _Attempt:
     record: StreamRun
     started: float
     begun_at: datetime
+    expired: bool = False
 
     async def run(self, opened: OpenedSource, lease: StreamLease, stop: Stop) -> StreamResult:
         """Read and end. Cancellation is recorded and raised again."""
@@ -138,7 +153,8 @@ class _Attempt:
         except asyncio.CancelledError:
             await self._record_cancellation()
             raise
-        return await self._end(reading)
+        self.expired = has_expired(self.stream, self.record, reading)
+        return await (self._end_badly(EXPIRED) if self.expired else self._end(reading))
 
     async def _read(self, opened: OpenedSource, lease: StreamLease, stop: Stop) -> Reading:
         rooms = await self.app.assemble(opened, self.stream, self.record)

@@ -217,3 +217,58 @@ async def test_each_member_of_a_feed_has_its_own_token(project, couch):
     assert (result.counts.fetched, result.counts.updated) == (1, 1)
     marks = project.rows("SELECT member, value FROM _etl_watermarks ORDER BY member")
     assert marks == [{"member": "a", "value": "35"}, {"member": "b", "value": "2"}]
+
+
+class Forgetful(Couch):
+    """No longer knows what changed since `expired`, and lists what lives to whoever asks without a token."""
+
+    expired = 0
+
+    def _changes(self, call: Call, limit: int) -> Answer:
+        if self.expired and int(call.query.get("since", 0)) == self.expired:
+            return Answer(status=410)
+        return super()._changes(call, limit)
+
+    def forget(self, name: str) -> None:
+        """Deleted without a tombstone."""
+        del self.docs[name], self.changes[name]
+
+
+async def test_an_expired_token_makes_the_next_sync_read_everything(either_project, agrees):
+    """410 says that nobody knows any more what changed; what vanished meanwhile is found by the whole list."""
+    couch = Forgetful()
+    for number in range(34):
+        couch.put(f"note/{number:03}", text="first")
+    server = await either_project.serve(couch)
+    either_project.write("couch", FEED.format(url=server.url).replace("{field: _deleted}", "infer"))
+    await either_project.sync("couch.notes")
+    couch.put("note/001", text="second")
+    couch.expired = 34
+    couch.forget("note/033")
+
+    result = await either_project.sync("couch.notes")
+
+    assert (result.status, result.counts.fetched, result.counts.updated) == (RunStatus.SUCCEEDED, 33, 1)
+    assert result.reason.startswith("the token had expired, all was read again; ")
+    assert result.watermark == str(couch.seq)
+    lines = either_project.rows("SELECT kind, status, reason FROM _etl_run_streams ORDER BY ordinal")
+    assert [(line["kind"], line["status"]) for line in lines] == [
+        ("sync", "succeeded"), ("sync", "skipped"), ("full", "succeeded")
+    ]  # fmt: skip
+    assert "410 Gone" in lines[1]["reason"]
+
+    await either_project.sync("couch.notes", full=True)
+    agrees(either_project.table("couch_notes_live", "_id"), couch.docs)
+    assert (await either_project.sync("couch.notes")).counts.fetched == 0
+
+
+async def test_a_410_without_a_token_is_a_failure(project, couch):
+    """Nothing can have expired; reading everything again would end there again."""
+    server = await project.serve(couch)
+    project.write("couch", FEED.format(url=server.url).replace("/_changes", "/gone"))
+    couch._all_docs = lambda call, limit: Answer(status=410)
+
+    result = await project.sync("couch.notes")
+
+    assert (result.status, result.exit_code) == (RunStatus.FAILED, 4)
+    assert len(server.calls) == 1
