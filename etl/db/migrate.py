@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from etl.db.database import Database
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 VERSION_TABLE: Final = "etl_alembic_version"
 LOCK: Final = 7_310_579_622_845_601
 """Any number; the key of PostgreSQL's advisory lock that lets one starter migrate at a time."""

@@ -78,6 +78,7 @@ run_streams = Table(
     Column("watermark_before", Text),
     Column("watermark_after", Text),
     Column("total_rows", BigInteger),  # what the server claimed last
+    Column("members", Text),  # JSON: how each member of for_each ended
     _count("pages"),
     _count("requests"),
     _count("retries"),

@@ -13,6 +13,7 @@ from etl.model.instants import Cursor
 from etl.model.page import Response
 from etl.model.verdict import Judgement, Verdict
 from etl.model.window import Window
+from etl.pipeline.tally import FAILED, GONE, MemberTally
 
 Span = tuple[Cursor | None, Cursor | None, Verdict]
 """`[start, end)` as it was asked for, and what can be claimed of it."""
@@ -40,6 +41,15 @@ class WindowReading:
     def is_complete(self) -> bool:
         """Read to its end, with nothing known to be missing."""
         return self.gone or (self.judgement is not None and self.judgement.verdict.strength > 0)
+
+    @property
+    def word(self) -> str:
+        """How it ended: its verdict, `failed` or `gone`; empty for one that a stop left open."""
+        if self.gone:
+            return GONE
+        if self.failure is not None:
+            return FAILED
+        return "" if self.judgement is None else self.judgement.verdict.value
 
 
 @dataclass(slots=True)
@@ -92,6 +102,7 @@ class Reading:
 
     by_member: bool = True
     members: dict[str, MemberReading] = field(default_factory=dict)
+    tally: MemberTally = field(default_factory=MemberTally)
     windows: int = 0
     judged: int = 0
     failed: int = 0
@@ -126,6 +137,8 @@ class Reading:
             self.judged += 1
             if self.judgement is None or _rank(ended.judgement) < _rank(self.judgement):
                 self.judgement, self.weakest_member = ended.judgement, member
+        if member and ended.word:
+            self.tally.take(member, ended.word)
         if self.by_member:
             self.members.setdefault(member, MemberReading()).take(ended)
 

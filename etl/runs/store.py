@@ -319,6 +319,7 @@ class RunStore:
                 exit_code=ending.exit_code,
                 upper_bound=ending.upper_bound,
                 total_rows=ending.total_rows,
+                members=ending.members or None,
                 watermark_after=None if mark is None else show(mark.value, mark.kind),
                 finished_at=now,
                 seconds=ending.seconds,

@@ -62,6 +62,8 @@ class Ending:
     error_code: str = ""
     upper_bound: datetime | None = None
     total_rows: int | None = None
+    members: str = ""
+    """How each of them ended, as JSON."""
     deleted: int = 0
     counts: Counts | None = None
     """Of a run without a ledger of its own; None takes the sums over the ledger."""

@@ -13,6 +13,7 @@ from etl.model.stream import Stream
 from etl.runs import History, Watermarks
 from etl.runs.forgetting import forget_lost_table
 from etl.runs.history import Pruned, RejectLine, RunLine, StreamLine
+from etl.runs.member_lines import MemberLine, member_lines
 from etl.service.app import App
 from etl.settings import select
 
@@ -21,10 +22,11 @@ _MANY = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunDetail:
-    """A run with its streams."""
+    """A run with its streams, and the members of those that have some."""
 
     run: RunLine
     streams: tuple[StreamLine, ...]
+    members: tuple[MemberLine, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,11 @@ async def runs(app: App, *, since: timedelta | None, status: RunStatus | None, l
 async def run(app: App, run_id: str) -> RunDetail:
     """One run by its id or the beginning of it."""
     found = await _history(app).run(run_id)
-    return RunDetail(run=found, streams=await _history(app).streams_of(found.run_id))
+    return RunDetail(
+        run=found,
+        streams=await _history(app).streams_of(found.run_id),
+        members=await member_lines(app.database, found.run_id),
+    )
 
 
 async def prune(app: App, keep: timedelta) -> Pruned:

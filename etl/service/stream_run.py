@@ -184,6 +184,7 @@ class _Attempt:
                 error_code=outcome.error_code,
                 upper_bound=upper_bound,
                 total_rows=reading.total_rows if self.stream.for_each is None else None,  # one member's
+                members=reading.tally.text(),
                 steps=self._steps(reading, outcome),
                 deleted=decision.deleted,
                 read=self._read_intervals(reading, upper_bound),

@@ -1,4 +1,4 @@
--- 0003
+-- 0004
 -- next
 CREATE TABLE etl_alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
@@ -342,3 +342,7 @@ UPDATE etl_alembic_version SET version_num='0002' WHERE etl_alembic_version.vers
 ALTER TABLE _etl_pages ADD COLUMN token TEXT
 -- next
 UPDATE etl_alembic_version SET version_num='0003' WHERE etl_alembic_version.version_num = '0002'
+-- next
+ALTER TABLE _etl_run_streams ADD COLUMN members TEXT
+-- next
+UPDATE etl_alembic_version SET version_num='0004' WHERE etl_alembic_version.version_num = '0003'

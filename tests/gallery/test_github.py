@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from etl.bootstrap import open_app
 from etl.model.run import RunStatus
+from etl.service.inspect import run
 from etl.testing.exchange import Answer, Call, Refusal, error, ok
 
 DEEPEST = 200
@@ -60,6 +62,13 @@ class GitHub:
         return ok(rows[at : at + size], ("Link", links))
 
 
+async def members_of(project, run_id: str, stream: str) -> list[tuple[object, ...]]:
+    """As `etl runs show` tells them."""
+    async with open_app(project.config, project.database_url, project.environ, lambda _: None) as app:
+        lines = (await run(app, run_id)).members
+    return [(line.member, line.verdict, line.pages, line.rows) for line in lines if line.stream == stream]
+
+
 @pytest.mark.parametrize("clock", ["2024-04-01"], indirect=True)
 async def test_the_example_holds_what_github_holds(either_project, agrees):
     """Both lists of both repositories; afterwards only what changed."""
@@ -70,6 +79,11 @@ async def test_the_example_holds_what_github_holds(either_project, agrees):
     assert {stream.status for stream in first.streams} == {RunStatus.SUCCEEDED}
     agrees(project.table("github_issues"), github.truth("/issues"))
     agrees(project.table("github_comments"), github.truth("/comments"))
+
+    assert await members_of(project, first.run_id, "github.issues") == [
+        ("encode/httpx", "consistent", 1, 7),
+        ("pallets/flask", "consistent", 4, 330),
+    ]
 
     github.lists["/repos/encode/httpx/issues"][3001] |= {"title": "changed", "updated_at": "2024-03-31T23:00:00Z"}
     second = await project.sync("github.issues")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -11,6 +11,9 @@ from etl.entrypoints.cli.session import Session
 from etl.entrypoints.cli.spans import span_option
 from etl.listeners.figures import several
 from etl.model.run import RunStatus
+
+if TYPE_CHECKING:
+    from etl.service.inspect import RunDetail
 
 _RUNS: Final = {
     "run": "run_id",
@@ -22,6 +25,9 @@ _RUNS: Final = {
     "seconds": "seconds",
     "selection": "selection",
 }
+_MEMBERS: Final = {"stream": "stream", "member": "member", "verdict": "verdict", "pages": "pages", "rows": "rows"}
+_WORST_FIRST: Final = {word: place for place, word in enumerate(("failed", "incomplete", "", "gone", "assumed"))}
+_SCREENFUL: Final = 50
 _STREAMS: Final = {
     "stream": "stream",
     "status": "status",
@@ -67,7 +73,20 @@ def show_run(
         return 0
     records(session, found.run, _RUNS)
     listing(session, found.streams, _STREAMS, empty="the run had no streams")
+    _show_members(session, found)
     return 0
+
+
+def _show_members(session: Session, found: RunDetail) -> None:
+    """The members that ended worst, as far as a screen goes; all of them are under `--json`."""
+    if not found.members:
+        return
+    shown = sorted(found.members, key=lambda line: _WORST_FIRST.get(line.verdict or "", len(_WORST_FIRST)))[:_SCREENFUL]
+    session.data("")
+    listing(session, shown, _MEMBERS, empty="")
+    more = len(found.members) - len(shown)
+    if more:
+        session.say(f"and {more:,} more members; all of them: etl runs show {found.run.run_id} --json")
 
 
 def prune_runs(
