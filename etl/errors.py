@@ -15,6 +15,7 @@
     │   ├── DataRefused       5   the data is not what was asked for
     │   │   ├── ContractBroken    a field the frozen contract does not know
     │   │   ├── ExpectationBroken a bound under `expect` or `fail_if`
+    │   │   ├── Incomplete        something is known to be missing
     │   │   ├── DeletesRefused    more rows would be marked as deleted than a run may do by itself
     │   │   └── TooLarge          a body, an item or a chain beyond its bound
     │   ├── DatabaseRefused   6   locked, full, gone, or newer than this program
@@ -165,6 +166,12 @@ class ExpectationBroken(DataRefused):
     """A bound under `expect`, or a condition under `fail_if`, does not hold."""
 
     code = "E-EXPECT"
+
+
+class Incomplete(DataRefused):
+    """Something is known to be missing, or less can be claimed than was asked for."""
+
+    code = "E-INCOMPLETE"
 
 
 class DeletesRefused(DataRefused):

@@ -208,6 +208,22 @@ _ALL: Final = (
         ),
     ),
     _entry(
+        "E-INCOMPLETE",
+        5,
+        "Rows are known to be missing, or less can be claimed of the reading than was asked for. What came is stored; "
+        "the watermark waits where the gap begins.",
+        (
+            "the API lists no more rows of one query than its limit, or `max_pages` was reached",
+            "fewer different rows came than the API counted, also after repairs",
+            "`--strict`, and the verdict is below `verified`",
+            "the parent stream, whose rows are the members, was not read to its end",
+        ),
+        (
+            "`etl runs show ID` tells which members and why; the reason and the hint name the line to change",
+            "read in narrower windows: `incremental: {step: ...}` with `{start}` and `{end}`, and `pages: {cap: ...}`",
+        ),
+    ),
+    _entry(
         "E-TOO-LARGE",
         5,
         "A body, an item or a chain of pages is larger than its bound, which keeps memory and time bounded.",

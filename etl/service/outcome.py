@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from etl.errors import EtlError, ExpectationBroken, LeaseLost
+from etl.errors import EtlError, ExpectationBroken, Incomplete, LeaseLost
 from etl.model.run import Counts, RunStatus, StreamResult
 from etl.model.stream import Expect
 from etl.model.verdict import Judgement, Verdict, weakest
@@ -124,7 +124,7 @@ def _without_some_members(reading: Reading, parent: StreamResult) -> Outcome:
         verdict=Verdict.INCOMPLETE,
         reason=f"{parent.stream} is {parent.status}, so members may be missing; {told}",
         hint=parent.hint if rest is None else rest.hint,
-        error_code="E-INCOMPLETE",
+        error_code=Incomplete.code,
         moves_watermark=_may_move(reading),
         partial=parent.partial,
     )
@@ -196,6 +196,6 @@ def _below(judged: Judgement, *, moves: bool) -> Outcome:
         verdict=judged.verdict,
         reason=judged.reason,
         hint=judged.hint,
-        error_code="E-INCOMPLETE",
+        error_code=Incomplete.code,
         moves_watermark=moves,
     )

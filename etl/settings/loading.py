@@ -13,7 +13,7 @@ from etl.model.source import Source
 from etl.model.stream import Stream
 from etl.settings.building.desk import Desk
 from etl.settings.building.project import build_project
-from etl.settings.building.rules import check_parents, check_stream, check_tables
+from etl.settings.building.rules import check_host, check_parents, check_stream, check_tables
 from etl.settings.building.source import build_source
 from etl.settings.building.stream import build_stream
 from etl.settings.document import Document, Unreadable, read_document
@@ -163,6 +163,7 @@ class _Loading:
             fingerprint=fingerprint(source.base_url, texts.plain(part.path or "", ("path",)), headers, merged.data),
         )
         check_stream(stream, part, texts)
+        check_host(stream, source, texts)
         self.streams.append((stream, merged))
 
     def _refuse(self, document: Document, *places: tuple[str, ...]) -> None:

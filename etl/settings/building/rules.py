@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
+from etl.model.source import Source
 from etl.model.stream import LIVE, DeletesKind, PagesKind, Stream, Write
 from etl.model.template import Body, Placeholder, Template
 from etl.settings.building.desk import Desk, Texts
@@ -39,6 +41,18 @@ def check_stream(stream: Stream, part: StreamPart, texts: Texts) -> None:
     _check_window(stream, part, texts)
     _check_added(stream, texts)
     _check_table(stream, part, texts)
+
+
+def check_host(stream: Stream, source: Source, texts: Texts) -> None:
+    """Report a path that names another host than `base_url`: credentials do not follow there, and a run would stop."""
+    first = stream.request.path.parts[0]
+    url = first if isinstance(first, str) else ""
+    if "://" not in url.partition("?")[0] or source.allow_hosts or "${" in source.base_url + url:
+        return
+    host, own = urlsplit(url).hostname, urlsplit(source.base_url).hostname
+    if host != own:
+        hint = f"make it a source of its own, or write allow_hosts: [{host}] if that host belongs to the API"
+        texts.problem(("path",), f"leads to {host}, and the credentials belong to {own}", hint=hint)
 
 
 def _check_deletes(stream: Stream, texts: Texts) -> None:

@@ -11,13 +11,12 @@ from jmespath.exceptions import JMESPathError
 from pydantic import PlainValidator, WithJsonSchema
 
 from etl.model.instants import CursorFormat, parse_duration
+from etl.model.schedule import parse_schedule
 from etl.model.selector import Selector, SelectorKind
 
 _RATE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(s|min|m|h|d)")
 _RATE_SECONDS: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _SIZE: Final = re.compile(r"(\d+)\s*([KMG]i?)?B?", re.IGNORECASE)
-_CRON_FIELD: Final = re.compile(r"[\d*/,\-a-z?#]+", re.IGNORECASE)
-_CRON_NICKNAMES: Final = ("@hourly", "@daily", "@weekly", "@monthly", "@yearly")
 
 
 def read_duration(value: object) -> timedelta:
@@ -116,16 +115,10 @@ def _complaint(error: JMESPathError) -> str:
 
 
 def read_schedule(value: object) -> str:
-    """`every 15m`, or five cron fields; the scheduler reads them in full."""
-    text = value.strip() if isinstance(value, str) else ""
-    if text.startswith("every "):
-        if parse_duration(text.removeprefix("every ")) < timedelta(seconds=1):
-            raise ValueError("the shortest interval is 1s")
-        return text
-    fields = text.split()
-    if text in _CRON_NICKNAMES or (len(fields) == 5 and all(map(_CRON_FIELD.fullmatch, fields))):
-        return text
-    raise ValueError(f"{value!r} is no schedule; write `every 15m`, or five cron fields such as `0 6 * * *`")
+    """`every 15m`, five cron fields, or a macro such as `@daily`; all of it is understood here, before the night."""
+    text = value.strip() if isinstance(value, str) else str(value)
+    parse_schedule(text)
+    return text
 
 
 def read_format(value: object) -> CursorFormat:

@@ -89,7 +89,7 @@ def test_problems_of_all_files_come_together(problems: Problems) -> None:
         ("incremental: {field: x, lag: 5}", "5 is not a duration; write a number and a unit, as in 30s, 5m, 12h"),
         ("incremental: {field: x, format: isoo}", "unknown format 'isoo'"),
         ("ordered: true", "unknown key (`ordered` belongs under `incremental` (sorted by its field) or `pages`"),
-        ("schedule: sometimes", "'sometimes' is no schedule; write `every 15m`, or five cron fields"),
+        ("schedule: sometimes", "'sometimes' is not a schedule; write `every 15m`, `@daily`, or five cron fields"),
         ("columns: {a: varchar}", "streams.items.columns.a: should be `bigint`, `double`"),
         ("params: {page: {page}}", 'YAML reads {page} as a map; put it in quotes: "{page}"'),
         ("key: [id, 'a b']", "streams.items.key.1: 'a b' is no field of an item"),
