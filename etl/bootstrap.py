@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from etl.db.aside import Aside
 from etl.db.database import Database, open_database
 from etl.db.engines import busy_timeout_from
 from etl.db.tables import load_schema
@@ -62,7 +63,8 @@ async def open_app(
     settings = load(config, environ=environ)
     url = database_url(database, environ, settings.project, config, settings.redactor)
     patience_s = busy_timeout_from(environ)
-    async with open_database(url, clock=time, busy_timeout_s=patience_s) as opened:
+    opening = partial(open_database, url, clock=time, busy_timeout_s=patience_s)
+    async with opening() as opened, Aside(opening) as aside:
         before = await opened.revision()
         await opened.migrate()
         spent, arrivals = Spent(), Arrivals()
@@ -73,12 +75,15 @@ async def open_app(
             listener(event)
 
         tokens = tokens_folder(url, environ, config)
+        # Any clock but the machine's own belongs to the loop of whoever made it.
+        apart = aside if isinstance(time, SystemClock) else None
+        leases = LeaseKeeper.from_environment(opened, time, environ, aside=apart)
         plugs = _Plugs(settings=settings, database=opened, clock=time, listener=tell, tokens=tokens)
         yield App(
             settings=settings,
             database=opened,
             store=plugs.store,
-            leases=LeaseKeeper.from_environment(opened, time, environ),
+            leases=leases,
             clock=time,
             listener=tell,
             open_source=plugs.open_source,

@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from etl.db import state
+from etl.db.aside import Aside, Opened
 from etl.db.database import Database, same_again
 from etl.db.inserts import insert_into
 from etl.db.types import Instant
@@ -70,9 +71,12 @@ class Holding:
 class StreamLease:
     """A lease that was won; implements `ports.Lease`."""
 
-    def __init__(self, database: Database, clock: Clock, ttl_s: float, stream: str, token: int) -> None:
+    def __init__(
+        self, *, database: Database, clock: Clock, ttl_s: float, stream: str, token: int, aside: Aside | None
+    ) -> None:
         self.stream = stream
         self._database = database
+        self._aside = aside
         self._clock = clock
         self._ttl_s = ttl_s
         self._token = token
@@ -83,16 +87,26 @@ class StreamLease:
         return self._token
 
     async def keep(self) -> None:
-        """Renew every quarter of the TTL until cancelled.
+        """Renew every quarter of the TTL until cancelled, apart from the loop that decodes large pages.
 
         Raises LeaseLost once a newer holder is seen, and DatabaseRefused when the database was out of reach for a
         whole TTL; a shorter absence is left to the transactions that write.
         """
+        if self._aside is not None:
+            await self._aside.run(self._keep)
+            return
+
+        async def here() -> Database:
+            return self._database
+
+        await self._keep(here)
+
+    async def _keep(self, opened: Opened) -> None:
         kept_at = self._clock.monotonic()
         while True:
             await self._clock.sleep(self._ttl_s / 4)
             try:
-                await self.beat()
+                await self._beat(await opened())
                 kept_at = self._clock.monotonic()
             except DatabaseRefused:
                 if self._clock.monotonic() - kept_at > self._ttl_s:
@@ -100,17 +114,20 @@ class StreamLease:
 
     async def beat(self) -> None:
         """One heartbeat. Raises LeaseLost when another holder has replaced this one."""
+        await self._beat(self._database)
+
+    async def _beat(self, database: Database) -> None:
         beats = state.beats
 
         async def work(connection: AsyncConnection) -> int:
             done = await connection.execute(
                 update(beats)
                 .where(beats.c.stream == self.stream, beats.c.token == self._token)
-                .values(beat_at=database_now(self._database, self._clock))
+                .values(beat_at=database_now(database, self._clock))
             )
             return done.rowcount
 
-        if not await self._database.transact(work, settled=same_again):
+        if not await database.transact(work, settled=same_again):
             raise lost(self.stream)
 
     async def release(self) -> None:
@@ -123,17 +140,25 @@ class StreamLease:
 
 
 class LeaseKeeper:
-    """Gives out leases. `ttl_s` is how long a silent holder on another host keeps its lease."""
+    """Gives out leases. `ttl_s` is how long a silent holder on another host keeps its lease.
 
-    def __init__(self, database: Database, clock: Clock, *, ttl_s: float = DEFAULT_TTL_S) -> None:
+    They are renewed on `aside`; on the loop of whoever holds them without.
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, *, ttl_s: float = DEFAULT_TTL_S, aside: Aside | None = None
+    ) -> None:
         self._database = database
+        self._aside = aside
         self._clock = clock
         self._ttl_s = ttl_s
 
     @classmethod
-    def from_environment(cls, database: Database, clock: Clock, environ: Mapping[str, str] = os.environ) -> LeaseKeeper:
+    def from_environment(
+        cls, database: Database, clock: Clock, environ: Mapping[str, str] = os.environ, *, aside: Aside | None = None
+    ) -> LeaseKeeper:
         """With the TTL of `ETL_LEASE_TTL`."""
-        return cls(database, clock, ttl_s=ttl_from(environ))
+        return cls(database, clock, ttl_s=ttl_from(environ), aside=aside)
 
     async def acquire(self, stream: str) -> StreamLease:
         """Take the lease, from a dead or silent holder if need be.
@@ -153,7 +178,14 @@ class LeaseKeeper:
         token = await self._database.transact(
             lambda connection: self._take(connection, stream, holder), settled=is_ours
         )
-        return StreamLease(self._database, self._clock, self._ttl_s, stream, token)
+        return StreamLease(
+            database=self._database,
+            clock=self._clock,
+            ttl_s=self._ttl_s,
+            stream=stream,
+            token=token,
+            aside=self._aside,
+        )
 
     async def holdings(self) -> tuple[Holding, ...]:
         """Every lease that is held, or that a holder left behind when it died."""

@@ -187,3 +187,29 @@ def test_two_signals_end_the_process_at_once(lite) -> None:
     assert lite.etl("sync", "shop.items").code == 0
     lite.holds_the_truth("items")
     lite.is_sound()
+
+
+def test_a_page_that_takes_longer_than_the_lease_to_decode_keeps_it(project) -> None:
+    """Decoding lets nothing else of its loop run; the sign of life comes from another one, so nobody takes over."""
+    (project.folder / "config" / "hooks.py").write_text(
+        "import time\nfrom pathlib import Path\n\n\ndef slow(item):\n    Path('decoding').touch()\n"
+        "    end = time.monotonic() + 0.03\n    while time.monotonic() < end:\n        pass\n    return item\n",
+        encoding="utf-8",
+    )
+    project.configure(
+        "base_url: {url}\nstreams:\n  items:\n    path: /api/items\n    records: items\n    pages: none\n    key: id\n"
+        "    params: {{pageSize: 100}}\n    hooks: {{item: slow}}\n"
+    )
+    running = project.start("sync", "shop.items", "--json", ETL_LEASE_TTL="0.8")
+    project.until((project.folder / "decoding").exists, "the page to be decoded")
+    signs = set()
+
+    def is_older_than_the_lease() -> bool:
+        signs.update(project.rows("SELECT beat_at FROM _etl_beats"))
+        return len(signs) > 4  # four of them are the length of the lease
+
+    project.until(is_older_than_the_lease, "signs of life")
+    assert committed(project) == set()
+
+    assert running.wait().code == 0
+    assert project.one("SELECT count(*) FROM shop_items") == 100

@@ -2,15 +2,19 @@
 
 import asyncio
 import socket
+import threading
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import select, update
 
 from etl.db import state
+from etl.db.aside import Aside
 from etl.db.database import open_database
 from etl.errors import LeaseHeld, LeaseLost
+from etl.model.clock import SystemClock
 from etl.runs.lease import LeaseKeeper, check_token
 from etl.runs.process import this_process
 
@@ -38,6 +42,12 @@ async def age_beat(database, seconds):
     async with database.write() as connection:
         beat = (await connection.execute(select(state.beats.c.beat_at))).scalar_one()
         await connection.execute(update(state.beats).values(beat_at=beat - timedelta(seconds=seconds)))
+
+
+async def silent_s(database):
+    async with database.read() as connection:
+        beat = (await connection.execute(select(state.beats.c.beat_at))).scalar_one()
+    return (datetime.now(UTC) - beat).total_seconds()
 
 
 async def test_a_second_taker_is_refused_and_told_who_holds_it(keeper):
@@ -131,6 +141,23 @@ async def test_keeping_renews_every_quarter_of_the_ttl(keeper, database, clock):
         await keeping
     with pytest.raises(LeaseHeld):
         await keeper.acquire("s.t")
+
+
+async def test_a_lease_that_is_kept_aside_is_renewed_there_and_tells_that_it_was_lost(database, database_url):
+    """On a second loop with a connection of its own, which ends with the first one."""
+    opening = partial(open_database, database_url, clock=SystemClock())
+    async with Aside(opening) as aside:
+        keeper = LeaseKeeper(database, SystemClock(), ttl_s=0.2, aside=aside)
+        lease = await keeper.acquire("s.t")
+        await age_beat(database, 100)
+        keeping = asyncio.create_task(lease.keep())
+        while await silent_s(database) > 50:
+            await asyncio.sleep(0.01)
+        async with database.write() as connection:
+            await connection.execute(update(state.beats).values(token=2))
+        with pytest.raises(LeaseLost):
+            await keeping
+    assert "aside" not in {thread.name for thread in threading.enumerate()}
 
 
 async def test_a_takeover_waits_for_the_transaction_that_checked_the_token(keeper, database):
