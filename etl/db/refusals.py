@@ -35,9 +35,13 @@ _LOST_COLUMN = _Cause(
     "has lost a column that somebody dropped or renamed",
     "Add it back with its old name; `columns: {NAME: drop}` leaves it empty from then on.",
 )
+_LOCKED = _Cause(
+    "is locked by another process",
+    "Close the program that writes to it, then run again. A suspended run keeps its lock: `etl check` names it.",
+)
 _SQLITE = {
-    "SQLITE_BUSY": _Cause("is locked by another process", "Close the program that writes to it, then run again."),
-    "SQLITE_LOCKED": _Cause("is locked by another process", "Close the program that writes to it, then run again."),
+    "SQLITE_BUSY": _LOCKED,
+    "SQLITE_LOCKED": _LOCKED,
     "SQLITE_FULL": _Cause("could not grow: the disk is full", "Free some space, then run again."),
     "SQLITE_READONLY": _Cause("is read-only", "Give this user write access to the file and its folder."),
     "SQLITE_NOTADB": _Cause("is not a SQLite database", "Name another file; this one was not touched."),

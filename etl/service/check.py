@@ -5,11 +5,12 @@ What needs no network comes first, so that a missing secret is told before anybo
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 
+from etl.db.engines import busy_timeout_from
 from etl.db.health import Health, examine, open_existing
 from etl.errors import AuthRefused, ConfigError, EtlError, GaveUp, Problem
 from etl.listeners.figures import several, size
@@ -117,10 +118,10 @@ def _is_detail(stream: Stream) -> bool:
     return whole_body and stream.for_each is not None and stream.for_each.rows is not None
 
 
-async def database_fact(url: str, clock: Clock) -> Fact:
+async def database_fact(url: str, clock: Clock, environ: Mapping[str, str]) -> Fact:
     """Whether the database opens and can be written."""
     try:
-        health = await examine(url, clock=clock)
+        health = await examine(url, clock=clock, busy_timeout_s=busy_timeout_from(environ))
     except EtlError as error:
         return Fact(grade=Grade.PROBLEM, about="database", text=str(error), hint=error.hint, code=error.code)
     grade = Grade.WARNING if health.free is not None and health.free < LOW_DISK else Grade.OK

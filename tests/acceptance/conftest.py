@@ -227,6 +227,19 @@ class Project:
             finally:
                 connection.execute("ROLLBACK")
 
+    def is_locked(self) -> bool:
+        """Whether somebody is in the middle of a transaction that writes to the SQLite file."""
+        if not self.database.startswith("sqlite"):
+            return False
+        file = self.database.removeprefix("sqlite:///")
+        with closing(sqlite3.connect(file, isolation_level=None, timeout=0)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return True
+            connection.execute("ROLLBACK")
+            return False
+
     def holds_the_truth(self, *tables: str) -> None:
         """The table is exactly what the API would list now: every row once, in its newest version."""
         for table in tables or ("items", "orders"):

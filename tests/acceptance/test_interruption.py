@@ -140,7 +140,7 @@ def test_processes_that_start_together_on_a_new_database_share_it(project) -> No
 def test_a_frozen_holder_is_replaced_and_writes_nothing_when_it_wakes(project) -> None:
     """SIGSTOP for longer than the lease lasts: the other run takes over, the frozen one ends with 7."""
     running = begin_slowly(project, pages=2, ETL_LEASE_TTL="1")
-    running.send(signal.SIGSTOP)
+    freeze_between_transactions(project, running)
     project.until(lambda: silent(project), "the lease to grow old")
     project.slow(0)
     done = project.etl("sync", "shop.items", "--json", ETL_LEASE_TTL="1")
@@ -157,6 +157,31 @@ def test_a_frozen_holder_is_replaced_and_writes_nothing_when_it_wakes(project) -
     assert project.one("SELECT count(*) FROM _etl_pages") == pages
     project.holds_the_truth("items")
     project.is_sound()
+
+
+def freeze_between_transactions(project, running) -> None:
+    """Inside of one, SQLite would keep everybody out until the frozen process wakes up."""
+    while True:
+        running.send(signal.SIGSTOP)
+        if not project.is_locked():
+            return
+        running.send(signal.SIGCONT)
+
+
+def test_who_is_kept_out_of_a_locked_file_is_told_how_to_find_a_run_that_is_suspended(lite) -> None:
+    """Frozen inside a transaction it keeps the lock: exit 6 says where to look, and `etl check` names its process."""
+    running = begin_slowly(lite, pages=2)
+    with lite.locked():  # as long as it were frozen there
+        refused = lite.etl("sync", "shop.items", "--json", ETL_BUSY_TIMEOUT="0.1")
+        named = lite.etl("check", "--offline", ETL_BUSY_TIMEOUT="0.1")
+    lite.slow(0)
+
+    assert refused.code == 6
+    assert "is locked by another process" in refused.err
+    assert "`etl check` names it" in refused.err
+    assert f"pid {running.pid}" in named.out + named.err
+    assert running.wait().code == 0
+    lite.holds_the_truth("items")
 
 
 def silent(project) -> bool:

@@ -95,7 +95,7 @@ async def _database_facts(session: Session, settings: Settings) -> AsyncIterator
     except EtlError as error:
         yield service.Fact(grade=service.Grade.PROBLEM, about="database", text=str(error), hint=error.hint)
         return
-    yield await service.database_fact(url, session.clock)
+    yield await service.database_fact(url, session.clock, session.environ)
     async for fact in lease_facts(url, session.clock, session.environ):
         yield fact
 
