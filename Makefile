@@ -19,7 +19,7 @@ simulate: $(VENV)/.dev ## play seeded worlds against the whole way; SEEDS (how m
 	@PYTHONPATH=tests/simulation $(BIN)/python -m worlds $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) \
 	  $(if $(FIRST),--first $(FIRST)) $(if $(KIND),--kind $(KIND)) $(if $(JOBS),--jobs $(JOBS))
 
-chaos: $(VENV)/.dev  ## kill and break it at every storage call and at random moments: an hour or more; CHAOS_SEED, CHAOS_KILLS
+chaos: $(VENV)/.dev  ## kill and break it at every storage call and at random moments: an hour or more; CHAOS_SEED, CHAOS_KILLS, CHAOS_RESTARTS, CHAOS_STOPS
 	@$(BIN)/python -m pytest -n 2 -m slow tests/chaos
 
 hostile: $(VENV)/.dev  ## feed it thousands of damaged pages, and every lie of a clock on both databases: FUZZ_SEED, FUZZ_BATCHES

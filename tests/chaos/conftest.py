@@ -6,10 +6,12 @@ import json
 import os
 import random
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -65,6 +67,7 @@ class Ground:
         self.database = database
         self.api = api
         self.processes: list[subprocess.Popen[str]] = []
+        self.tally = Counter[str]()
         self._nursery: subprocess.Popen[str] | None = None
         (folder / "config").mkdir(parents=True)
         (folder / "config" / "shop.yaml").write_text(SHOP.format(url=api.url), encoding="utf-8")
@@ -91,7 +94,11 @@ class Ground:
 
     def wait(self, process: subprocess.Popen[str], timeout: float = DEADLINE_S) -> Done:
         out, err = process.communicate(timeout=timeout)
+        self._count(process.returncode)
         return Done(code=process.returncode, out=out, err=err)
+
+    def _count(self, code: int) -> None:
+        self.tally.update(runs=1, killed=code == -signal.SIGKILL)
 
     def etl(self, *arguments: str, **environ: str) -> Done:
         return self.wait(self.start(*arguments, **environ))
@@ -114,6 +121,7 @@ class Ground:
         self._nursery.stdin.write(json.dumps(order) + "\n")
         self._nursery.stdin.flush()
         answer = json.loads(self._nursery.stdout.readline())
+        self._count(answer["code"])
         texts = {name: (self.folder / name).read_text(encoding="utf-8") for name in ("out", "err")}
         return Done(code=answer["code"], steps=answer["steps"], **texts)
 
@@ -225,9 +233,10 @@ class Ground:
         for stream in streams or ("items", "orders"):
             truth = self.api.call(lambda api, stream=stream: api.truth(f"/api/{stream}"))
             stored = self.rows(f"SELECT * FROM shop_{stream}")
-            assert len(stored) == len(truth), stream
             kept = [{name: value for name, value in row.items() if not name.startswith("_etl_")} for row in stored]
-            assert sorted(map(canonical, kept)) == sorted(map(canonical, truth)), stream
+            found = difference(kept, truth)
+            self.tally.update(compared=len(truth), **found)
+            assert not any(found.values()), (stream, found)
 
     def is_sound(self) -> None:
         """What must hold after every crash, whatever was stored."""
@@ -292,6 +301,17 @@ class Ground:
             assert below <= stored
 
 
+def difference(stored: list[dict[str, Any]], truth: list[dict[str, Any]]) -> dict[str, int]:
+    """Rows that are not there, there twice, there without ground, or not the same in every column."""
+    ours, theirs = Counter(row["id"] for row in stored), {row["id"]: canonical(row) for row in truth}
+    return {
+        "lost": len(theirs.keys() - ours.keys()),
+        "doubled": sum(count - 1 for count in ours.values()),
+        "strange": len(ours.keys() - theirs.keys()),
+        "differing": sum(theirs.get(row["id"], "") not in ("", canonical(row)) for row in stored),
+    }
+
+
 def micros(text: str) -> int:
     return int(datetime.fromisoformat(text).timestamp() * 1_000_000)
 
@@ -317,12 +337,23 @@ def _plain(name: str, value: Any) -> Any:
 
 
 @contextmanager
-def ground_of(folder: Path, database: str, api: ServerThread) -> Iterator[Ground]:
+def ground_of(request: pytest.FixtureRequest, folder: Path, database: str, api: ServerThread) -> Iterator[Ground]:
     made = Ground(folder, database, api)
     try:
         yield made
     finally:
         made.clear_up()
+        request.node.user_properties.append(("tally", dict(made.tally)))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """The figures of all tests together."""
+    total = Counter[str]()
+    for report in terminalreporter.stats.get("", []):
+        for name, value in report.user_properties if report.when == "teardown" else ():
+            total.update(value if name == "tally" else {})
+    if total:
+        terminalreporter.line(", ".join(f"{name} {count:,}" for name, count in sorted(total.items())))
 
 
 @pytest.fixture
@@ -338,21 +369,21 @@ def api() -> Iterator[ServerThread]:
 
 
 @pytest.fixture
-def lite(tmp_path: Path, api: ServerThread) -> Iterator[Ground]:
+def lite(request: pytest.FixtureRequest, tmp_path: Path, api: ServerThread) -> Iterator[Ground]:
     """On SQLite."""
-    with ground_of(tmp_path / "project", f"sqlite:///{tmp_path / 'etl.db'}", api) as made:
+    with ground_of(request, tmp_path / "project", f"sqlite:///{tmp_path / 'etl.db'}", api) as made:
         yield made
 
 
 @pytest.fixture
-def ground(tmp_path: Path, database_url: str, api: ServerThread) -> Iterator[Ground]:
+def ground(request: pytest.FixtureRequest, tmp_path: Path, database_url: str, api: ServerThread) -> Iterator[Ground]:
     """On SQLite and on PostgreSQL."""
-    with ground_of(tmp_path / "project", database_url, api) as made:
+    with ground_of(request, tmp_path / "project", database_url, api) as made:
         yield made
 
 
 @pytest.fixture
-def pg(tmp_path: Path, pg_database: str, api: ServerThread) -> Iterator[Ground]:
+def pg(request: pytest.FixtureRequest, tmp_path: Path, pg_database: str, api: ServerThread) -> Iterator[Ground]:
     """On PostgreSQL."""
-    with ground_of(tmp_path / "project", pg_database, api) as made:
+    with ground_of(request, tmp_path / "project", pg_database, api) as made:
         yield made

@@ -173,3 +173,4 @@ def test_two_hundred_cut_commits_change_nothing(pg, cutter, where) -> None:
         pg.is_sound()
         arrived(pg, pg.forked(*SYNC) if done.code else done)
         cuts += proxy.cuts
+        pg.tally.update(cut=proxy.cuts)
