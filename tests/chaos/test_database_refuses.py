@@ -61,6 +61,24 @@ def test_a_file_locked_half_way_ends_the_run(lite) -> None:
     recovers(lite)
 
 
+def test_a_long_reader_hinders_no_run_and_leaves_no_log_behind(lite) -> None:
+    """A dashboard in a long transaction keeps what it saw; the log that grows meanwhile goes with the next run."""
+    recovers(lite)
+    count = "SELECT count(*), max(_etl_seq) FROM shop_items"
+    with closing(sqlite3.connect(lite.path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        seen = reader.execute(count).fetchall()
+        lite.execute("UPDATE shop_items SET _etl_hash = x'00'")  # so that every row is written again
+        recovers(lite)
+        assert reader.execute(count).fetchall() == seen
+        reader.execute("COMMIT")
+        assert reader.execute(count).fetchall() != seen
+
+    recovers(lite)
+
+    assert not lite.path.with_name("etl.db-wal").exists()
+
+
 def test_a_file_that_is_no_database_is_not_touched(lite) -> None:
     """A spreadsheet under the database's name stays a spreadsheet."""
     lite.path.write_bytes(b"name;price\ncup;3\n" * 100)

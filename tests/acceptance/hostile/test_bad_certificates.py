@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -115,3 +116,25 @@ def test_without_verification_every_run_warns(served: Project) -> None:
 
         assert done.code == 0
         assert done.err.count("certificates are not verified") == len(BAD)
+
+
+def test_a_server_that_knows_only_tls_1_0_is_refused(served: Project, wires: Wires, tmp_path: Path) -> None:
+    """No fallback to what can be broken: the host is named, and the request is never sent."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "good.pem", tmp_path / "server.key")
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1
+    with _TlsServer(("127.0.0.1", 0), Handler) as server:
+        server.wires, server.context = wires, context
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        (served.folder / "config" / "old.yaml").write_text(SOURCE.format(port=server.server_address[1]))
+        done = served.here("sync", "old.things", "--json")
+        server.shutdown()
+
+    (line,) = done.json["streams"]
+    assert done.code == 4
+    assert "https://127.0.0.1:" in line["reason"]
+    assert "TLS" in line["reason"]
+    assert wires.asked == []

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import ExitStack
+
+import pytest
 
 from tests.acceptance.conftest import Project
 from tests.acceptance.hostile.conftest import Handler, Server, Wires, http
@@ -59,6 +62,48 @@ def test_a_source_that_comes_up_during_the_run_is_read(lite: Project) -> None:
         for server in started:
             server.shutdown()
             server.server_close()
+
+    assert done.code == 0, done.err
+    assert lite.rows("SELECT id FROM shop_things") == [(1,)]
+
+
+def test_an_address_that_answers_nothing_ends_at_the_deadline(lite: Project) -> None:
+    """A full backlog swallows the handshake, as a firewall does: no connection, no refusal, and yet an end."""
+    with socket.socket() as silent, ExitStack() as waiting:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(0)
+        for _ in range(4):
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(silent.getsockname())
+        configure(lite, f"http://127.0.0.1:{silent.getsockname()[1]}", retries=0)
+        text = (lite.folder / "config" / "shop.yaml").read_text(encoding="utf-8")
+        (lite.folder / "config" / "shop.yaml").write_text(text.replace("5s", "500ms"), encoding="utf-8")
+
+        done = lite.here("sync", "--json")
+
+    assert done.code == 4
+    assert "127.0.0.1" in done.json["streams"][0]["reason"]
+    assert "0.5 s" in done.json["streams"][0]["reason"]
+
+
+def test_a_name_whose_first_address_is_dead_is_reached_by_its_second(
+    lite: Project, wires: Wires, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """IPv6 is announced and does not work: the run goes on by IPv4."""
+    real = socket.getaddrinfo
+
+    def both(host: object, port: object, *rest: object, **named: object) -> list[object]:
+        if host != "both.test":
+            return real(host, port, *rest, **named)  # type: ignore[arg-type, return-value]
+        four = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
+        return [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", port, 0, 0)), four]
+
+    monkeypatch.setattr(socket, "getaddrinfo", both)
+    wires.answers["/things"] = http(b'{"data":[{"id":1}]}')
+    configure(lite, wires.url.replace("127.0.0.1", "both.test"), retries=0)
+
+    done = lite.here("sync", "--json")
 
     assert done.code == 0, done.err
     assert lite.rows("SELECT id FROM shop_things") == [(1,)]
