@@ -17,7 +17,9 @@ _STEADY: Final = START
 _CAREFUL_FROM: Final = 64
 _CUT: Final = 0.7
 _EASE: Final = 0.9
-_NEAR: Final = 0.9
+_NEAR: Final = 0.75
+_NEARLY: Final = 0.1
+"""Close to a limit that was refused, one more in so many round trips: finding it again costs the source a pause."""
 _SMOOTH: Final = 0.1
 _SLOW: Final = 2.0
 _SLACK_S: Final = 0.02
@@ -69,13 +71,18 @@ class AdaptiveLimit:
             self._too_much = max(2.0, float(self.limit))
             self._limit = max(1.0, self._limit * _CUT)
 
+    def cleared(self) -> None:
+        """The refusals had another cause than too many at once."""
+        self._too_much = float("inf")
+
     def _grow(self) -> None:
         step = 1 / self._limit
         if self._is_fast:
             # Half as fast where a refused crowd would be large.
             step = 1.0 if self._limit < _CAREFUL_FROM else 0.5
-        elif self._limit < _NEAR * self._too_much < self._cap:
-            step = 0.5  # back to where it went well, then slowly
+        elif self._too_much < self._cap:
+            # Back to where it went well, then slowly.
+            step = 0.5 if self._limit < _NEAR * self._too_much else _NEARLY / self._limit
         grown = min(self._limit + step, self._cap, max(START, _BYTES_IN_FLIGHT / self._largest))
         if self._limit < grown < self._too_much:
             self._limit = grown

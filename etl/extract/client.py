@@ -191,6 +191,7 @@ class StreamClient:
     async def _back_off(self, request: PageRequest, error: TryAgain, tries: Tries) -> None:
         """Wait before the next try. Raises GaveUp when there is none, or when the server asks for too long a wait."""
         limiter, outage = self._wiring.limiter, self._wiring.outage
+        alone = limiter.limit == 1
         if isinstance(error, RateLimited) or error.reason in _SIGNS_OF_LOAD:
             limiter.pushed_back()
         spent = tries.malformed(error) >= _MALFORMED_TRIES or len(tries.failed) >= self._wiring.source.limits.retries
@@ -203,6 +204,8 @@ class StreamClient:
         wait_s = max(error.retry_after_s or 0.0, jittered)
         tries.note(error, wait_s)
         is_pause = isinstance(error, RateLimited) or error.retry_after_s is not None
+        if isinstance(error, RateLimited):
+            limiter.rate_limited(wait_s, alone=alone)
         if is_pause:
             limiter.pause(wait_s, f"answered {error.reason}" if error.reason.isdigit() else error.reason)
         self._wiring.listener(

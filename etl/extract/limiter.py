@@ -1,4 +1,4 @@
-"""Admission of requests: a declared rate, a concurrency that adapts to the server, and one pause for the whole source.
+"""Admission of requests: a rate, a concurrency that adapts to the server, and one pause for the whole source.
 
 A *permit* is the right to have a page on its way, from asking for it until the writer has taken it; a *turn* is the
 right to send one try now. The pause and the rate stand before every try, in the order of asking, so that nothing
@@ -14,9 +14,10 @@ from typing import Final
 
 from etl.errors import GaveUp
 from etl.extract.adaptive import AdaptiveLimit
+from etl.extract.pace import Pace, spelled
 from etl.extract.retry import LONGEST_PAUSE_S
 from etl.extract.slots import Slots
-from etl.model.events import SourcePaused
+from etl.model.events import SourcePaused, Warned
 from etl.model.instants import iso
 from etl.model.source import Limits
 from etl.ports import Clock, Listener
@@ -36,11 +37,12 @@ class SourceLimiter:
         self._clock = clock
         self._listener = listener
         self._adaptive = AdaptiveLimit(limits.concurrency, fixed=fixed)
+        self._pace = Pace()
         self._permits = Slots(self._limit)
         self._sends = Slots(self._limit)
         self._held_back = 0
-        self._interval_s = 1 / limits.rate if limits.rate else 0.0
-        self._tolerance_s = self._interval_s * (max(limits.burst, 1) - 1)
+        self._declared_s = 1 / limits.rate if limits.rate else 0.0
+        self._tolerance_s = self._declared_s * (max(limits.burst, 1) - 1)
         self._next_at = float("-inf")
         self._paused_until = float("-inf")
         self._turns = asyncio.Lock()
@@ -68,13 +70,14 @@ class SourceLimiter:
         return self._sends
 
     async def turn(self) -> None:
-        """Wait for the end of the pause and for a token of the declared rate. Called before every try.
+        """Wait for the end of the pause and for a token of the rate, declared or found. Called before every try.
 
         Raises GaveUp while the source asks to be left alone for longer than a run waits.
         """
         now = self._clock.monotonic()
         if self._sends.taken - self._held_back >= self.limit:
             self._full_at = now
+        self._pace.begins(now)
         if not self._interval_s and self._paused_until <= now:
             return
         self._held_back += 1
@@ -114,6 +117,7 @@ class SourceLimiter:
 
     def answered(self, latency_s: float, size: int = 0) -> None:
         """A good answer of `size` bytes after so many seconds to its first byte. Called while `sending`."""
+        self._pace.answered()
         limit, now = self.limit, self._clock.monotonic()
         # Answers come in crowds: what counts is whether the limit was reached while this one was on its way.
         used = now - self._full_at <= 2 * latency_s
@@ -125,6 +129,18 @@ class SourceLimiter:
     def pushed_back(self) -> None:
         """The server refused for load, or did not answer in time."""
         self._adaptive.pushed_back(self._clock.monotonic())
+
+    def rate_limited(self, wait_s: float, *, alone: bool) -> None:
+        """Too many requests: the source is about to be paused for so long. `alone`: one at a time was too much."""
+        if self._pace.refused(self._clock.monotonic(), wait_s, alone=alone):
+            self._adaptive.cleared()
+            rate = spelled(self._pace.interval_s)
+            told = f"{self._source}: more than about {rate} is refused; asked at that pace from now on"
+            self._listener(Warned(stream="", message=f"{told} (limits: {{rate: {rate}}} would say so)"))
+
+    @property
+    def _interval_s(self) -> float:
+        return max(self._declared_s, self._pace.interval_s)
 
     def _limit(self) -> int:
         return self._adaptive.limit
@@ -138,7 +154,7 @@ class SourceLimiter:
         if paused_s > 0:
             return paused_s
         if self._interval_s:
-            due = max(self._next_at, now - self._tolerance_s)
+            due = max(self._next_at, now - (0.0 if self._pace.interval_s else self._tolerance_s))
             if due > now:
                 return due - now
             self._next_at = due + self._interval_s

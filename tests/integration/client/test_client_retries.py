@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from etl.errors import AuthRefused, GaveUp
-from etl.model.events import QuotaSeen, RequestRetried, SourcePaused
+from etl.model.events import QuotaSeen, RequestRetried, SourcePaused, Warned
 
 
 @pytest.mark.parametrize("status", [408, 425, 500, 502, 503, 504, 529])
@@ -77,6 +77,25 @@ async def test_a_429_without_a_usable_wait_is_backed_off(bench, server, wire, va
     first, second = (failed.wait_s for failed in page.failed_tries)
     assert 0 < first <= 0.5
     assert 0 < second <= 1.0
+
+
+async def test_a_rate_that_nobody_declared_is_found(bench, server, wire):
+    """Three answers and a refusal to wait for, one request at a time: a pace of three in its ten seconds."""
+    refusal = wire.reply(b"", 429, Retry_After="10")
+    server.plays(wire.reply([1]), wire.reply([2]), wire.reply([3]), refusal, wire.reply([4]))
+    await bench.client(server.url, concurrency=1)
+    stream = bench.stream()
+    for _ in range(4):
+        await stream.fetch(wire.first())
+    began = bench.clock.monotonic()
+
+    for _ in range(3):
+        await stream.fetch(wire.first())
+
+    assert bench.clock.monotonic() - began == pytest.approx(3 * 1.05 * 10 / 3, rel=0.01)
+    assert [event.message for event in bench.of(Warned)] == [
+        "api: more than about 17/min is refused; asked at that pace from now on (limits: {rate: 17/min} would say so)"
+    ]
 
 
 async def test_always_429_ends_after_the_tries(bench, server, wire):

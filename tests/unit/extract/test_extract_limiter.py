@@ -8,7 +8,7 @@ import pytest
 from etl.errors import GaveUp
 from etl.extract.adaptive import AdaptiveLimit
 from etl.extract.limiter import SourceLimiter
-from etl.model.events import SourcePaused
+from etl.model.events import SourcePaused, Warned
 
 
 @pytest.fixture
@@ -324,15 +324,17 @@ class TestAdaptiveLimit:
         assert limit.limit == 8
 
     def test_after_a_refusal_it_comes_back_quickly_and_stops_below(self):
-        """Refused at 41: in two round trips at nine tenths of it, then slowly to 40, and no further."""
+        """Refused at 41: at once to three quarters of it, then one more in ten round trips up to 40, and no further."""
         limit = AdaptiveLimit(1000)
         self.busy(limit, 33)
         assert limit.limit == 41
         limit.pushed_back(100.0)
         assert limit.limit == 28
-        self.busy(limit, 20, now=101.0)
-        assert limit.limit == 37
-        self.busy(limit, 1000, now=102.0)
+        self.busy(limit, 10, now=101.0)
+        assert limit.limit == 31
+        self.busy(limit, 310, now=102.0)
+        assert limit.limit == 32
+        self.busy(limit, 4000, now=103.0)
         assert limit.limit == 40
 
     def test_a_fixed_limit_stands_still(self):
@@ -474,3 +476,40 @@ async def test_a_quota_is_not_overdrawn_by_what_is_on_its_way(make, clock):
     limiter.quota(5, 30.0, 3)
     await limiter.turn()
     assert clock.slept == [30.0]
+
+
+async def test_a_source_that_refuses_even_a_single_request_is_asked_at_its_pace(make, clock, events):
+    """Ten answers in two seconds and a pause of three: two a second, and a little less. The log tells the line."""
+    limiter = make()
+    for _ in range(10):
+        await limiter.turn()
+        limiter.answered(0.1)
+        await clock.sleep(0.2)
+    limiter.rate_limited(3.0, alone=True)
+    limiter.pause(3.0, "answered 429")
+    began = clock.monotonic()
+
+    for _ in range(3):
+        await limiter.turn()
+
+    assert clock.monotonic() - began == pytest.approx(4.05)
+    assert events[0] == Warned(
+        stream="",
+        message="api: more than about 1.9/s is refused; asked at that pace from now on "
+        "(limits: {rate: 1.9/s} would say so)",
+    )
+
+
+async def test_a_declared_rate_that_is_lower_than_the_pace_stays(make, clock):
+    """The pace only ever slows down."""
+    limiter = make(rate=1.0)
+    for _ in range(10):
+        await limiter.turn()
+        limiter.answered(0.1)
+    limiter.rate_limited(0.1, alone=True)
+    began = clock.monotonic()
+
+    for _ in range(3):
+        await limiter.turn()
+
+    assert clock.monotonic() - began == pytest.approx(3.0, abs=0.01)
