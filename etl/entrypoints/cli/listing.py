@@ -18,10 +18,18 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-def listing(session: Session, items: Sequence[DataclassInstance], columns: Mapping[str, str], *, empty: str) -> None:
+def listing(
+    session: Session,
+    items: Sequence[DataclassInstance],
+    columns: Mapping[str, str],
+    *,
+    empty: str,
+    spare: Sequence[str] = (),
+) -> None:
     """Print `items`; `columns` are title and attribute of what the table shows, `empty` is said when there are none.
 
-    The objects under `--json` have every attribute, whatever the table shows.
+    The objects under `--json` have every attribute, whatever the table shows. On a terminal that is too narrow the
+    columns titled `spare` are left out, one after the other, until a line fits.
     """
     if session.shared.json:
         session.data_object([as_object(item) for item in items])
@@ -29,14 +37,25 @@ def listing(session: Session, items: Sequence[DataclassInstance], columns: Mappi
     if not items:
         session.say(empty)
         return
+    width = session.width(session.out)
+    lines = _lines(session, items, columns)
+    for title in spare if width is not None else ():
+        if max(map(len, lines)) <= (width or 0):
+            break
+        columns = {name: attribute for name, attribute in columns.items() if name != title}
+        lines = _lines(session, items, columns)
+    for line in lines:
+        session.data(line)
+
+
+def _lines(session: Session, items: Sequence[DataclassInstance], columns: Mapping[str, str]) -> list[str]:
     rows = [[cell(session, getattr(item, attribute)) for attribute in columns.values()] for item in items]
     numbers = frozenset(
         index
         for index, attribute in enumerate(columns.values())
         if all(isinstance(getattr(item, attribute), (int, float, type(None))) for item in items)
     )
-    for line in table(tuple(columns), rows, right=numbers):
-        session.data(line)
+    return table(tuple(columns), rows, right=numbers)
 
 
 def records(session: Session, item: DataclassInstance, columns: Mapping[str, str]) -> None:

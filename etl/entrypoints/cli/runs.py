@@ -56,7 +56,8 @@ def list_runs(
 
     age = span_option("--since", since) if since is not None else None
     found = session.read(lambda app: runs(app, since=age, status=status, limit=limit))
-    listing(session, found, _RUNS, empty="no such run is recorded; start one with: etl sync")
+    nothing = "no such run is recorded; start one with: etl sync"
+    listing(session, found, _RUNS, empty=nothing, spare=("trigger", "exit", "selection"))
     return 0
 
 
@@ -72,7 +73,8 @@ def show_run(
         session.data_object(as_object(found))
         return 0
     records(session, found.run, _RUNS)
-    listing(session, found.streams, _STREAMS, empty="the run had no streams")
+    spare = ("unchanged", "updated", "inserted", "watermark", "pages", "rejected")
+    listing(session, found.streams, _STREAMS, empty="the run had no streams", spare=spare)
     _show_members(session, found)
     return 0
 

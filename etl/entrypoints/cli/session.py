@@ -66,6 +66,18 @@ class Session:
         """How to talk; raises UsageError for a wrong `ETL_LOG_FORMAT`."""
         return self.shared.format(self.environ, terminal=self.err.isatty())
 
+    def width(self, stream: TextIO) -> int | None:
+        """Columns of the terminal that a stream is; None for a file or a pipe, which have no edge."""
+        if not stream.isatty():
+            return None
+        given = self.environ.get("COLUMNS", "")
+        if given.isdecimal() and int(given):
+            return int(given)
+        try:
+            return os.get_terminal_size(stream.fileno()).columns or None
+        except OSError:
+            return None
+
     def redact(self, text: str) -> str:
         """The text without any secret known so far."""
         return self.redactor(text)

@@ -20,6 +20,8 @@ _COLUMNS: Final = {
     "last read": "rows",
     "stale": "stale",
 }
+_SPARE: Final = ("watermark", "schedule", "last success", "verdict")
+"""`lag` says when as well, and `next` what follows from the schedule."""
 STALE: Final = 5
 
 
@@ -50,5 +52,5 @@ def show_status(
     selection = Selection(named=tuple(selectors), exclude=tuple(exclude), failed=failed, stale=stale)
     found = session.read(lambda app: stream_status(app, selection))
     nothing = "no such stream" if selection.asks_history else "no stream is configured"
-    listing(session, found, _COLUMNS, empty=nothing)
+    listing(session, found, _COLUMNS, empty=nothing, spare=_SPARE)
     return STALE if any(stream.stale for stream in found) else 0

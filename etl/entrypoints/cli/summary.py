@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import reduce
@@ -102,7 +101,7 @@ def summary(session: Session, result: RunResult) -> list[Told]:
 
 def _fitting(session: Session, streams: Sequence[StreamResult]) -> list[str]:
     """The table, without its least important columns where the terminal is too narrow. Nothing is ever cut."""
-    width = _width(session)
+    width = session.width(session.err)
     gone: set[str] = set()
     for name in ("", *_DROPPED_FIRST):
         gone.add(name)
@@ -113,19 +112,6 @@ def _fitting(session: Session, streams: Sequence[StreamResult]) -> list[str]:
         if width is None or max(map(len, lines)) + len(_INDENT) <= width:
             break
     return [_INDENT + line for line in lines]
-
-
-def _width(session: Session) -> int | None:
-    """Columns of the terminal that stderr is; None for a file or a pipe, which have no edge."""
-    if not session.err.isatty():
-        return None
-    given = session.environ.get("COLUMNS", "")
-    if given.isdecimal() and int(given):
-        return int(given)
-    try:
-        return os.get_terminal_size(session.err.fileno()).columns or None
-    except OSError:
-        return None
 
 
 def _cells(session: Session, result: StreamResult, *, reason: bool) -> dict[str, str]:

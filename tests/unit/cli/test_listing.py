@@ -46,6 +46,22 @@ def test_a_table_is_aligned_and_escaped() -> None:
     ]
 
 
+class Screen(io.StringIO):
+    """A terminal that is `COLUMNS` wide."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_narrow_terminal_gets_fewer_columns_and_a_pipe_all() -> None:
+    """The least needed go first, and no more than have to."""
+    session = Session(Shared(), {"COLUMNS": "45"})
+    session.out = Screen()
+    listing(session, LINES, COLUMNS, empty="", spare=("lag", "at"))
+
+    assert session.out.getvalue().splitlines()[0].split() == ["stream", "rows", "at"]
+
+
 def test_json_has_every_attribute() -> None:
     """Instants as ISO text, spans in seconds, raw JSON as JSON."""
     out, _ = printed((Line(stream="a.b", rows=1, lag=timedelta(minutes=2), raw=b'{"id": 1}'),), json=True)
