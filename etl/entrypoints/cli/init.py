@@ -73,7 +73,7 @@ def init(
             raise
         wish = read_wish(asked_for_credentials(session, refused, options), session.config, session.environ)
         proposal = _propose(session, wish)
-    return _finish(session, confirmed_lines(session, proposal) if asks else proposal, stdout=stdout)
+    return _finish(session, proposal, stdout=stdout, asks=asks)
 
 
 def _propose(session: Session, wish: Wish) -> Proposal:
@@ -85,16 +85,20 @@ def _propose(session: Session, wish: Wish) -> Proposal:
     return asyncio.run(service.propose(wish, prober_opener(ignore, clock=session.clock), session.clock))
 
 
-def _finish(session: Session, proposal: Proposal, *, stdout: bool) -> int:
+def _finish(session: Session, proposal: Proposal, *, stdout: bool, asks: bool) -> int:
+    """The evidence, the questions that are left, the file."""
     from etl.service import init as service
 
+    if not session.shared.json:
+        _evidence(session, proposal, to_stderr=stdout)
+    if asks:
+        proposal = confirmed_lines(session, proposal)
     code = OPEN if proposal.checks else 0
     written = None if stdout else service.write(session.config, proposal)
     if session.shared.json:
         path = "" if written is None else str(written.path)
         session.data_object(service.as_object(proposal, path, code))
         return code
-    _evidence(session, proposal, to_stderr=stdout)
     if written is None:
         session.data(proposal.text.rstrip("\n"))
     else:
