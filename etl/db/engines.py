@@ -62,7 +62,9 @@ def _sqlite_engine(address: Address, busy_timeout_s: float, *, size: int, begin:
 
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        # By the driver itself: SQLAlchemy's way makes and closes a cursor, and each step visits the driver's thread.
+        adapted: Any = connection.connection.dbapi_connection
+        adapted.run_async(lambda driver: driver.execute_fetchall(begin))
 
     return engine
 

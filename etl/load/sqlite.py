@@ -1,7 +1,8 @@
 """A batch on SQLite: many rows a statement, inside SQLAlchemy's transaction.
 
 `executemany` gives Python's lock up and asks for it again at every single row, and while the other threads decode each
-of these rows waits its turn; a statement of many rows waits once.
+of these rows waits its turn; a statement of many rows waits once. Every visit of the driver's thread waits as
+well, so statements are as long as the driver takes them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from etl.model.instants import Cursor
 from etl.model.page import Row
 
 _VARIABLES = 30_000  # the driver's own limit is 32,766 a statement
-_ROWS = 250
 
 
 async def prefetch(connection: AsyncConnection, shape: Shape, keys: Sequence[Key]) -> dict[Key, Version]:
@@ -69,7 +69,7 @@ async def write(
     assert driver is not None
     at = fixed_width(now)
     tail = shape.on_conflict(_literal(upper))
-    size = max(1, min(_ROWS, (_VARIABLES - len(constants())) // len(shape.sent)))
+    size = max(1, (_VARIABLES - len(constants())) // len(shape.sent))
     for low in range(0, len(rows), size):
         some = rows[low : low + size]
         # One visit of the driver's thread; a cursor of its own would have to be closed by a second one.

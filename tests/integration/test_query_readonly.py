@@ -333,14 +333,23 @@ PG_ATTACKS = [
 ]
 
 
+UNDONE_BEFORE_16 = frozenset({"SELECT lo_from_bytea(0, 'x')"})
+"""PostgreSQL before 16 lets a read-only transaction make large objects; the end of the transaction takes them back."""
+
+
 def test_an_attack_on_postgresql_is_refused_and_writes_nothing(pg_filled, tmp_path):
     other = tmp_path / "other"
     with psycopg.connect(pg_filled, autocommit=True) as watcher:
         watcher.execute("CREATE SEQUENCE victim_seq")
-        everything = "SELECT count(*), (SELECT sum(id) FROM victim) FROM pg_class"
+        everything = (
+            "SELECT count(*), (SELECT sum(id) FROM victim), (SELECT count(*) FROM pg_largeobject_metadata) "
+            "FROM pg_class"
+        )
+        undone = UNDONE_BEFORE_16 if watcher.info.server_version < 160_000 else frozenset()
         before = watcher.execute(everything).fetchone()
         for attack in PG_ATTACKS:
-            assert refusal(pg_filled, attack.replace("{other}", str(other))), f"was not refused: {attack}"
+            refused = refusal(pg_filled, attack.replace("{other}", str(other)))
+            assert refused or attack in undone, f"was not refused: {attack}"
             assert watcher.execute(everything).fetchone() == before, attack
         assert watcher.execute("SELECT is_called FROM victim_seq").fetchone() == (False,)
     assert not other.exists()
