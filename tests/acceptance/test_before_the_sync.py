@@ -44,7 +44,7 @@ def untouched(project) -> bool:
 
 def test_check_tells_a_fact_a_line_and_leaves_no_trace(project) -> None:
     """Two pages of each stream are asked for, and the database is as it was."""
-    done = project.etl("check")
+    done = project.here("check")
 
     assert done.code == 0, done.out + done.err
     assert "config" in done.out
@@ -60,7 +60,7 @@ def test_check_offline_sends_nothing_and_sees_the_database(project) -> None:
     project.prepare("sync")
     project.asked()
 
-    done = project.etl("check", "--offline", "--json")
+    done = project.here("check", "--offline", "--json")
 
     assert done.code == 0, done.err
     assert project.asked() == []
@@ -73,7 +73,7 @@ def test_check_names_every_mistake_of_the_configuration(lite) -> None:
     """With its place; and nothing is asked."""
     lite.configure("base_url: {url}\nstreams:\n  items: {{path: /api/items, reccords: items, key: id}}\n", "broken")
 
-    done = lite.etl("check", "--json")
+    done = lite.here("check", "--json")
 
     assert done.code == 2
     ((about, text),) = facts(done, "problem")
@@ -87,7 +87,7 @@ def test_check_tells_a_missing_variable_by_name_and_asks_the_other_sources(lite)
     """2, because it could be seen without a request."""
     lite.configure(DOORS, "doors")
 
-    done = lite.etl("check", "--json")
+    done = lite.here("check", "--json")
 
     assert done.code == 2
     ((about, text),) = facts(done, "problem")
@@ -101,7 +101,7 @@ def test_a_refused_credential_is_an_online_problem_and_is_never_shown(lite) -> N
     """At most its length and its first four characters."""
     lite.configure(DOORS, "doors")
 
-    done = lite.etl("check", "doors", "--json", SHOP_TOKEN=SECRET)
+    done = lite.here("check", "doors", "--json", SHOP_TOKEN=SECRET)
 
     assert done.code == 4
     ((about, text),) = facts(done, "problem")
@@ -116,8 +116,8 @@ def test_a_page_parameter_that_the_api_ignores_is_found_before_the_first_sync(li
     """`seite` is not what this API calls a page."""
     lite.configure(STUCK, "stuck")
 
-    check = lite.etl("check", "stuck", "--json")
-    preview = lite.etl("preview", "stuck.items", "--json")
+    check = lite.here("check", "stuck", "--json")
+    preview = lite.here("preview", "stuck.items", "--json")
 
     assert check.code == preview.code == 4
     assert ("stuck.items", "page 2 (page:1) holds the rows of page 1 again") in facts(check, "problem")
@@ -128,7 +128,7 @@ def test_a_database_that_cannot_be_made_is_an_offline_problem(lite) -> None:
     """A file stands where its folder should be."""
     lite.folder.joinpath("file").write_text("", encoding="utf-8")
 
-    done = lite.etl("check", "--offline", "--json", "--database", "sqlite:///file/etl.db")
+    done = lite.here("check", "--offline", "--json", "--database", "sqlite:///file/etl.db")
 
     assert done.code == 2
     assert [about for about, _ in facts(done, "problem")] == ["database"]
@@ -142,7 +142,7 @@ def test_a_server_that_is_not_there_is_told_in_one_line(lite) -> None:
         "gone",
     )
 
-    done = lite.etl("check", "gone")
+    done = lite.here("check", "gone")
 
     assert done.code == 4
     assert "the server could not be reached" in done.out
@@ -153,7 +153,7 @@ def test_preview_shows_rows_types_and_the_next_request_and_stores_nothing(projec
     """Rows on stdout; the story on stderr."""
     truth = project.truth("/api/items")[:3]
 
-    done = project.etl("preview", "shop.items", "-n", "3", "-o", "json")
+    done = project.here("preview", "shop.items", "-n", "3", "-o", "json")
 
     assert done.code == 0, done.err
     assert [row["id"] for row in done.json] == [row["id"] for row in truth]
@@ -166,7 +166,7 @@ def test_preview_shows_rows_types_and_the_next_request_and_stores_nothing(projec
 
 def test_the_object_of_preview(lite) -> None:
     """Its keys are a promise."""
-    done = lite.etl("preview", "shop.orders", "--json")
+    done = lite.here("preview", "shop.orders", "--json")
 
     assert tuple(done.json) == (
         "stream", "table", "exit_code", "request", "pages", "paging", "columns", "rows", "rejects", "next",
@@ -180,8 +180,8 @@ def test_preview_curl_is_the_request_without_its_secret_and_sends_nothing(lite) 
     """The masked value is for the reader to fill in; the variable need not even be set."""
     lite.configure(DOORS, "doors")
 
-    done = lite.etl("preview", "doors.items", "--curl", SHOP_TOKEN=SECRET)
-    unset = lite.etl("preview", "doors.items", "--curl")
+    done = lite.here("preview", "doors.items", "--curl", SHOP_TOKEN=SECRET)
+    unset = lite.here("preview", "doors.items", "--curl")
 
     assert done.code == unset.code == 0
     assert done.out.startswith("curl ")
@@ -193,7 +193,7 @@ def test_preview_curl_is_the_request_without_its_secret_and_sends_nothing(lite) 
 
 def test_preview_of_a_range_asks_for_that_range(lite) -> None:
     """`--from` and `--to` are those of a backfill."""
-    done = lite.etl("preview", "shop.orders", "--from", "2024-01-01", "--to", "2024-06-01", "--pages", "1", "--json")
+    done = lite.here("preview", "shop.orders", "--from", "2024-01-01", "--to", "2024-06-01", "--pages", "1", "--json")
 
     assert done.code == 0, done.err
     (target,) = lite.asked()
@@ -207,7 +207,7 @@ def test_preview_of_a_range_asks_for_that_range(lite) -> None:
 
 def test_preview_of_several_streams_names_them(lite) -> None:
     """One at a time."""
-    done = lite.etl("preview", "shop")
+    done = lite.here("preview", "shop")
 
     assert done.code == 2
     assert "name one of shop.items, shop.orders" in done.err
@@ -215,8 +215,8 @@ def test_preview_of_several_streams_names_them(lite) -> None:
 
 def test_plan_of_a_new_project_makes_nothing_and_says_what_would_be_made(project) -> None:
     """10 with --exit-code, because tables are to come; not a request, not a table."""
-    done = project.etl("plan", "--json")
-    code = project.etl("plan", "--exit-code").code
+    done = project.here("plan", "--json")
+    code = project.here("plan", "--exit-code").code
 
     assert (done.code, code) == (0, 10)
     assert done.json["pending"] is True
@@ -234,7 +234,7 @@ def test_plan_after_a_sync_tells_what_the_last_run_took_and_that_nothing_changes
     project.asked()
     before = project.one("SELECT count(*) FROM _etl_runs")
 
-    done = project.etl("plan", "--exit-code", "--json")
+    done = project.here("plan", "--exit-code", "--json")
 
     assert done.code == 0, done.err
     items, orders = done.json["streams"]
@@ -253,7 +253,7 @@ def test_plan_tells_a_declared_type_that_differs_from_the_stored_one(project) ->
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace("columns: {total: numeric}", "columns: {total: text, extra: date}"), encoding="utf-8")
 
-    done = project.etl("plan", "shop.orders", "--exit-code", "--json")
+    done = project.here("plan", "shop.orders", "--exit-code", "--json")
 
     assert done.code == 10
     (orders,) = done.json["streams"]
@@ -262,7 +262,7 @@ def test_plan_tells_a_declared_type_that_differs_from_the_stored_one(project) ->
 
 def test_plan_with_a_probe_asks_once_a_stream(lite) -> None:
     """The API's own total takes the place of a guess."""
-    done = lite.etl("plan", "--probe", "--json")
+    done = lite.here("plan", "--probe", "--json")
 
     assert done.code == 0, done.err
     assert [line["estimate"]["rows"] for line in done.json["streams"]] == [300, 200]
@@ -274,7 +274,7 @@ def test_plan_shows_the_effective_configuration_without_its_secrets(lite) -> Non
     lite.configure(DOORS, "doors")
     (lite.folder / "config" / "etl.yaml").write_text("defaults: {contract: freeze}\n", encoding="utf-8")
 
-    done = lite.etl("plan", "doors", "--show-config", "--json", SHOP_TOKEN=SECRET)
+    done = lite.here("plan", "doors", "--show-config", "--json", SHOP_TOKEN=SECRET)
 
     assert done.code == 0, done.err
     assert done.json["doors.items"]["contract"] == "freeze"
@@ -284,7 +284,7 @@ def test_plan_shows_the_effective_configuration_without_its_secrets(lite) -> Non
 @pytest.mark.parametrize("command", [("check",), ("plan",), ("preview", "shop.items")])
 def test_a_wrong_selector_is_a_usage_error(lite, command: tuple[str, ...]) -> None:
     """2, with the nearest name."""
-    done = lite.etl(command[0], "shop.itens")
+    done = lite.here(command[0], "shop.itens")
 
     assert done.code == 2
     assert "did you mean shop.items?" in done.err
