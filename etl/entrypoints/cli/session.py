@@ -126,8 +126,10 @@ class Session:
         from etl.bootstrap import open_app
 
         # What is there now stays. Rows come by the thousand and hold no circles: looking for some after every 700 new
-        # objects, as is the default, costs a tenth of the whole time.
-        gc.freeze()
+        # objects, as is the default, costs a tenth of the whole time. Once: who runs several commands in one process
+        # would keep the garbage of each for ever.
+        if not gc.get_freeze_count():
+            gc.freeze()
         gc.set_threshold(50_000, 20, 50)
         listener = listener or ignore
         async with open_app(self.config, self.shared.database, self.environ, listener, clock=self.clock) as app:
