@@ -233,7 +233,9 @@ class Story:
         trace = self.trace
         if life.result is None:
             trace.killed += life.error is None
-            trace.note(f"  {life.name}: killed at call {life.calls}, commit {life.commits}; {life.error!r}")
+            # The folder has another name each time, and may stand in the error.
+            told = repr(life.error).replace(f"{self.world.folder}/", "")
+            trace.note(f"  {life.name}: killed at call {life.calls}, commit {life.commits}; {told}")
         self._ended_cleanly(life)
         with self.world.reader() as db:
             self.oracle.is_sound(db)
