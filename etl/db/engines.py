@@ -77,7 +77,7 @@ def prepare_file(path: Path, label: str, *, create: bool, busy_timeout_s: float)
     try:
         if not path.exists():
             if not create:
-                raise DatabaseRefused(f"{label} does not exist", hint="Run `etl sync` first, or name another file.")
+                raise DatabaseRefused(f"{label} does not exist", hint="run `etl sync` first, or name another file")
             path.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         with closing(sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None)) as connection:
@@ -85,7 +85,7 @@ def prepare_file(path: Path, label: str, *, create: bool, busy_timeout_s: float)
                 connection.execute("PRAGMA journal_mode=WAL")
     except OSError as error:
         raise DatabaseRefused(
-            f"{label} cannot be opened", why=error.strerror or str(error), hint="Check the path and its permissions."
+            f"{label} cannot be opened", why=error.strerror or str(error), hint="check the path and its permissions"
         ) from error
     except sqlite3.Error as error:
         raise refused(error, label) from error

@@ -172,7 +172,7 @@ async def _add_columns(
             raise DatabaseRefused(
                 f"the column {column.name} of {table} was added by somebody else",
                 why=f"it is {there.type or 'without a type'} and should be {column.type or 'without a type'}",
-                hint="Rename or drop that column, then run again.",
+                hint="rename or drop that column, then run again",
             )
 
 
@@ -185,8 +185,8 @@ async def _refuse_foreign(connection: AsyncConnection, stream: Stream, physical:
     raise DatabaseRefused(
         f"the table {stream.table} exists and is not the one of {stream.id}",
         why=f"it belongs to {owner}" if owner else "this program did not make it",
-        hint="Give the stream another name under `table:`, or rename that table.",
-        data="It was not touched.",
+        hint="give the stream another name under `table:`, or rename that table",
+        data="it was not touched",
     )
 
 
@@ -196,5 +196,5 @@ def _refuse_json_keys(stream: Stream, schema: TableSchema) -> None:
         if column is None or column.type is ColumnType.JSON:
             raise DataRefused(
                 f"the key {name} of {stream.id} is " + ("no column" if column is None else "an object or a list"),
-                hint="Name a field under `key:` whose values are texts or numbers.",
+                hint="name a field under `key:` whose values are texts or numbers",
             )

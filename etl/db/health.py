@@ -82,7 +82,7 @@ async def open_existing(
                 f"{database.label} has state tables of another version",
                 why=f"their revision is {revision}, this program knows {HEAD}",
                 hint="`etl migrate` brings older ones up to date; newer ones need a newer program",
-                data="Nothing was changed.",
+                data="nothing was changed",
             )
         yield None if revision is None else database
 
@@ -93,7 +93,7 @@ def _to_be_made(address: Address, path: Path) -> Health:
         raise DatabaseRefused(
             f"{address.label} cannot be made",
             why=f"{folder} is not writable",
-            hint="Check the path and its permissions.",
+            hint="check the path and its permissions",
         )
     return Health(label=address.label, free=shutil.disk_usage(folder).free)
 
@@ -102,12 +102,12 @@ async def _let_us_write(connection: AsyncConnection, label: str) -> None:
     allowed = text("SELECT NOT pg_is_in_recovery(), has_schema_privilege(current_schema(), 'CREATE')")
     leads, may_create = (await connection.execute(allowed)).one()
     if not leads:
-        raise DatabaseRefused(f"{label} is a standby, which only reads", hint="Name the primary server.")
+        raise DatabaseRefused(f"{label} is a standby, which only reads", hint="name the primary server")
     if not may_create:
         raise DatabaseRefused(
             f"{label} does not let this user make tables",
             why="CREATE on the schema is not granted",
-            hint="GRANT CREATE, USAGE ON SCHEMA public TO the user.",
+            hint="GRANT CREATE, USAGE ON SCHEMA public TO the user",
         )
 
 

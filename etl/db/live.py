@@ -32,8 +32,8 @@ async def drop_live_view(connection: AsyncConnection, table: str) -> None:
     if kind != "view":
         raise DatabaseRefused(
             f"the view {table}{LIVE} cannot be made: there is a table of that name",
-            hint="Give the stream another name under `table:`, or rename that table.",
-            data="It was not touched.",
+            hint="give the stream another name under `table:`, or rename that table",
+            data="it was not touched",
         )
     await _execute(connection, f"DROP VIEW {quote(table + LIVE)}")
 

@@ -78,8 +78,8 @@ def _refuse_newer(label: str, stored: str | None) -> None:
         raise DatabaseRefused(
             f"{label} was made by a newer version of this program",
             why=f"its revision is {stored}, this program knows {HEAD}",
-            hint="Upgrade everypage: pip install --upgrade everypage",
-            data="Nothing was changed.",
+            hint="upgrade everypage: pip install --upgrade everypage",
+            data="nothing was changed",
         )
 
 

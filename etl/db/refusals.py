@@ -6,6 +6,7 @@ quote parameters (rows are private) nor the URL with its password.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from dataclasses import dataclass
 
@@ -14,7 +15,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from etl.errors import DatabaseRefused
 
-SAFE = "What was committed before is stored; the last transaction is not."
+SAFE = "what was committed before is stored; the last transaction is not"
+_STORED = "what was committed before is stored"
 
 
 class ConnectionLost(DatabaseRefused):
@@ -33,46 +35,55 @@ class _Cause:
 
 _LOST_COLUMN = _Cause(
     "has lost a column that somebody dropped or renamed",
-    "Add it back with its old name; `columns: {NAME: drop}` leaves it empty from then on.",
+    "add it back with its old name; `columns: {NAME: drop}` leaves it empty from then on",
 )
 _LOCKED = _Cause(
     "is locked by another process",
-    "Close the program that writes to it, then run again. A suspended run keeps its lock: `etl check` names it.",
+    "close the program that writes to it, then run again. A suspended run keeps its lock: `etl check` names it",
 )
 _SQLITE = {
     "SQLITE_BUSY": _LOCKED,
     "SQLITE_LOCKED": _LOCKED,
-    "SQLITE_FULL": _Cause("could not grow: the disk is full", "Free some space, then run again."),
-    "SQLITE_READONLY": _Cause("is read-only", "Give this user write access to the file and its folder."),
-    "SQLITE_NOTADB": _Cause("is not a SQLite database", "Name another file; this one was not touched."),
-    "SQLITE_CORRUPT": _Cause("is damaged", "Restore it from a backup; `PRAGMA integrity_check` tells more."),
-    "SQLITE_CANTOPEN": _Cause("cannot be opened", "Check the path, and that this user may write to its folder."),
-    "SQLITE_PERM": _Cause("may not be accessed", "Give this user access to the file and its folder."),
-    "SQLITE_AUTH": _Cause("may not be accessed", "Give this user access to the file and its folder."),
-    "SQLITE_IOERR": _Cause("could not be read or written", "Check the disk, then run again."),
+    "SQLITE_FULL": _Cause("could not grow: the disk is full", "free some space, then run again"),
+    "SQLITE_READONLY": _Cause("is read-only", "give this user write access to the file and its folder"),
+    "SQLITE_NOTADB": _Cause("is not a SQLite database", "name another file; this one was not touched"),
+    "SQLITE_CORRUPT": _Cause("is damaged", "restore it from a backup; `PRAGMA integrity_check` tells more"),
+    "SQLITE_CANTOPEN": _Cause("cannot be opened", "check the path, and that this user may write to its folder"),
+    "SQLITE_PERM": _Cause("may not be accessed", "give this user access to the file and its folder"),
+    "SQLITE_AUTH": _Cause("may not be accessed", "give this user access to the file and its folder"),
+    "SQLITE_IOERR": _Cause("could not be read or written", "check the disk, then run again"),
 }
 
 _POSTGRES = {
     "0A000": _Cause(
-        "cannot change the table", "Drop the view or rule that stands on it, run again, and make it anew afterwards."
+        "cannot change the table", "drop the view or rule that stands on it, run again, and make it anew afterwards"
     ),
-    "25006": _Cause("is read-only", "Name the primary server, or make the database writable."),
-    "28": _Cause("refused the login", "Check user and password in the database URL."),
-    "3D": _Cause("does not exist", "Create it (`createdb`), or name another one."),
-    "40": _Cause("could not serialize the transaction", "Run again; another writer was in the way."),
+    "25006": _Cause("is read-only", "name the primary server, or make the database writable"),
+    "28": _Cause("refused the login", "check user and password in the database URL"),
+    "3D": _Cause("does not exist", "create it (`createdb`), or name another one"),
+    "40": _Cause("could not serialize the transaction", "run again; another writer was in the way"),
     "42703": _LOST_COLUMN,
-    "42501": _Cause("denied the permission", "Grant this user the right to create and write tables."),
-    "53100": _Cause("could not grow: the disk is full", "Free some space on the server, then run again."),
-    "53": _Cause("is out of resources", "Raise its limits (connections, memory), or close other clients."),
-    "54": _Cause("cannot hold such a row", "Leave fields out with `columns: {NAME: drop}`, or keep objects as JSON."),
-    "55P03": _Cause("is locked by another session", "End the session that holds the table, then run again."),
-    "57014": _Cause("cancelled the statement", "Raise `statement_timeout`, or see who cancelled it."),
-    "57": _Cause("is shutting down or starting", "Run again when the server is up."),
-    "08": _Cause("is gone: the connection was lost", "Run again when the server is reachable."),
+    "42501": _Cause("denied the permission", "grant this user the right to create and write tables"),
+    "53100": _Cause("could not grow: the disk is full", "free some space on the server, then run again"),
+    "53": _Cause("is out of resources", "raise its limits (connections, memory), or close other clients"),
+    "54": _Cause("cannot hold such a row", "leave fields out with `columns: {NAME: drop}`, or keep objects as JSON"),
+    "55P03": _Cause("is locked by another session", "end the session that holds the table, then run again"),
+    "57014": _Cause("cancelled the statement", "raise `statement_timeout`, or see who cancelled it"),
+    "57": _Cause("is shutting down or starting", "run again when the server is up"),
+    "08": _Cause("is gone: the connection was lost", "run again when the server is reachable"),
 }
 
 
-_UNREACHED = _Cause("cannot be reached", "Check host, user and password in the URL, and that the server is up.")
+_UNREACHED = _Cause("cannot be reached", "check host, user and password in the URL, and that the server is up")
+_NO_CONNECTION = ("connection failed", "connection is bad", "connection timeout", "failed to resolve host")
+_CONNECTING = (
+    (re.compile("resolve host"), _Cause("cannot be reached", "is the host name in the database URL right?")),
+    (re.compile("Connection refused"), _Cause("cannot be reached", "is the server up, and is the port right?")),
+    (re.compile(r'database ".*" does not exist'), _POSTGRES["3D"]),
+    (re.compile(r'password|role "|pg_hba\.conf'), _POSTGRES["28"]),
+    (re.compile(""), _UNREACHED),
+)
+"""By the driver's text, in the order to look: where no connection came about the error has no code."""
 
 
 def origin(error: BaseException) -> BaseException:
@@ -112,12 +123,13 @@ def refused(error: BaseException, label: str, *, committing: bool = False) -> Da
     why = _text(origin(error))
     if is_lost(error):
         kind = CommitUnknown if committing else ConnectionLost
+        if why.startswith(_NO_CONNECTION):
+            cause = next(cause for sign, cause in _CONNECTING if sign.search(why))
+            return kind(f"{label} {cause.what}", why=why, hint=cause.hint, data=_STORED)
         cause = _POSTGRES["57" if sqlstate(error).startswith("57") else "08"]
-        if "connection failed" in why:
-            cause = _UNREACHED
         return kind(f"{label} {cause.what}", why=why, hint=cause.hint, data=SAFE)
     if isinstance(error, PoolTimeout):
-        return DatabaseRefused(f"{label} has no free connection", why=why, hint="Run fewer streams at once.", data=SAFE)
+        return DatabaseRefused(f"{label} has no free connection", why=why, hint="run fewer streams at once", data=SAFE)
     cause = _cause(origin(error))
     return DatabaseRefused(f"{label} {cause.what}", why=why, hint=cause.hint, data=SAFE)
 

@@ -41,7 +41,7 @@ async def load_schema(connection: AsyncConnection, table: str) -> TableSchema | 
         raise DatabaseRefused(
             f"the table {table} is gone",
             why="it was dropped or renamed by somebody else",
-            hint="Rename it back, or make the stream forget it with `etl state reset`.",
+            hint="rename it back, or make the stream forget it with `etl state reset`",
         )
     return schema
 

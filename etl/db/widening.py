@@ -142,7 +142,7 @@ async def _refuse_large(connection: AsyncConnection, table: str, changes: Sequen
         why=f"it is {first.old.value if first.old else 'new'}, and rewriting {size:,} bytes would lock the table",
         hint=f"Keep its type by writing `columns: {{{first.column}: {first.old.value if first.old else ''}}}`, or "
         f"alter the table yourself in a quiet hour.",
-        data="Everything before this batch is committed.",
+        data="everything before this batch is committed",
     )
 
 

@@ -41,9 +41,14 @@ from etl.ports import Clock, Listener
 _REDIRECTS: Final = 5
 _HINTS: Final = {
     "connect": "is the server running, and is base_url right?",
-    "dns": "is the server running, and is base_url right?",
+    "dns": "is the host in base_url spelled right, and does this machine reach a name server?",
+    "tls": "does this server speak https at this port? base_url says so",
     "files": "raise the limit of open files (ulimit -n), or lower limits.concurrency",
 }
+_UNTRUSTED: Final = (
+    "mend the certificate, or name its authority in SSL_CERT_FILE and write trust_env: true; "
+    "verify_tls: false would accept any certificate"
+)
 _EXCERPT: Final = 200
 _REDIRECTING: Final = frozenset({301, 302, 303, 307, 308})
 _BRINGS_A_PAGE: Final = frozenset({200, 201, 203})
@@ -289,7 +294,7 @@ class Exchange:
         reason, words = failure_words(error)
         what, why = f"{self._label(outgoing)}: {words}", self._wiring.redactor(str(error))[:_EXCERPT]
         if reason == "certificate":
-            return SourceFailed(what, why=why, hint="verify_tls: false would accept any certificate; better mend it")
+            return SourceFailed(what, why=why, hint=_UNTRUSTED)
         hint = _HINTS.get(reason, "")
         return SourceUnavailable(what, why=why, hint=hint, reason=reason)
 

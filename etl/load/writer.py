@@ -147,7 +147,7 @@ class TableWriter:
             elif self._decoder.schema.version < before:
                 raise DatabaseRefused(
                     f"the table {self._stream.table} is newer than the schema this run works with",
-                    hint="Another process changed it; run again.",
+                    hint="another process changed it; run again",
                 )
             pages = [page if page.block.version == self._version else self._decoder.again(page) for page in pages]
         return pages

@@ -30,7 +30,7 @@ _MISTAKES = ("SQLITE_ERROR", "SQLITE_MISMATCH", "SQLITE_RANGE", "SQLITE_TOOBIG",
 def open_sqlite(path: Path, label: str, *, timeout_s: float, clock: Clock) -> Iterator[SqliteEngine]:
     """Open the file; raises DatabaseRefused when it is missing or no database."""
     if not path.is_file():
-        raise DatabaseRefused(f"{label} does not exist", hint="Run `etl sync` first, or name another file.")
+        raise DatabaseRefused(f"{label} does not exist", hint="run `etl sync` first, or name another file")
     uri = f"file:{quote(str(path.resolve()))}?mode=ro"
     try:
         connection = sqlite3.connect(

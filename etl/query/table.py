@@ -10,7 +10,9 @@ from etl.query.cells import shown
 from etl.query.result import Result
 
 _BLOCK = 1_000
-_WIDEST = 60
+GAP = 2
+WIDEST = 60
+"""What a terminal gets of a value."""
 
 
 def write_table(result: Result, out: TextIO, *, terminal: bool) -> int:
@@ -41,14 +43,14 @@ def _aligned(cells: list[str], widths: list[int], right: list[bool]) -> str:
         cell.rjust(width) if to_the_right else cell.ljust(width)
         for cell, width, to_the_right in zip(cells, widths, right, strict=True)
     ]
-    return "  ".join(padded).rstrip() + "\n"
+    return (" " * GAP).join(padded).rstrip() + "\n"
 
 
 def _cell(value: object, cut: bool) -> tuple[str, bool]:
     """The text of a value, and whether it may stand to the right."""
     text = _printable(shown(value))
-    if cut and len(text) > _WIDEST:
-        text = text[: _WIDEST - 1] + "…"
+    if cut and len(text) > WIDEST:
+        text = text[: WIDEST - 1] + "…"
     return text, value is None or (isinstance(value, int | float | Decimal) and not isinstance(value, bool))
 
 

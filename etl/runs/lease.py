@@ -294,8 +294,8 @@ def held(stream: str, seen: _Seen) -> LeaseHeld:
         f"{stream} is being written by another run",
         why=f"host {seen.process.host}, pid {seen.process.pid}, since {seen.held_s:.0f} s, "
         f"last sign of life {seen.silent_s:.0f} s ago",
-        hint="Wait for it to end, or stop it.",
-        data="Nothing was changed.",
+        hint="wait for it to end, or stop it",
+        data="nothing was changed",
     )
 
 
@@ -304,7 +304,7 @@ def lost(stream: str) -> LeaseLost:
     return LeaseLost(
         f"{stream} was taken over by another run",
         why="this one gave no sign of life for longer than the lease lasts",
-        data="What was committed before is stored; nothing was written since.",
+        data="what was committed before is stored; nothing was written since",
     )
 
 

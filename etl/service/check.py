@@ -5,14 +5,15 @@ What needs no network comes first, so that a missing secret is told before anybo
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from enum import StrEnum
+from http import HTTPStatus
 
 from etl.db.engines import busy_timeout_from
 from etl.db.health import Health, examine, open_existing
-from etl.errors import AuthRefused, ConfigError, EtlError, GaveUp, Problem
+from etl.errors import AuthRefused, EtlError, GaveUp, SourceUnavailable
 from etl.listeners.figures import several, size
 from etl.model.events import Event, QuotaSeen, RequestRetried, Warned
 from etl.model.page import Page
@@ -21,6 +22,7 @@ from etl.model.stream import PagesKind, Stream
 from etl.ports import Clock
 from etl.service.app import OpenedSource, Scout
 from etl.service.choice import Selection, choose
+from etl.service.facts import Fact, Grade, problem_fact
 from etl.service.first_member import first_member
 from etl.service.sampling import Finding, key_finding, order_finding, page_two, sample_windows, take_rows
 from etl.settings import Settings
@@ -30,27 +32,7 @@ SKEW = timedelta(seconds=30)
 LOW_DISK = 1_000_000_000
 LOW_QUOTA = 0.05
 _RETRIES = 1
-_CLOSED = (GaveUp.code, AuthRefused.code)
-
-
-class Grade(StrEnum):
-    """How good a fact is."""
-
-    OK = "ok"
-    WARNING = "warning"
-    PROBLEM = "problem"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
-    """One line: `about` is what was looked at. `online` facts needed a request; `code` is that of an error."""
-
-    grade: Grade
-    about: str
-    text: str
-    hint: str = ""
-    code: str = ""
-    online: bool = False
+_ANSWERED = re.compile("[45][0-9][0-9]")
 
 
 @dataclass(slots=True)
@@ -73,20 +55,6 @@ class Notes:
                 pass
 
 
-def exit_code(facts: Iterable[Fact]) -> int:
-    """2 for an offline problem, 4 for one that only a request showed, else 0."""
-    problems = [fact for fact in facts if fact.grade is Grade.PROBLEM]
-    if any(not fact.online for fact in problems):
-        return 2
-    return 4 if problems else 0
-
-
-def config_facts(error: ConfigError) -> Iterator[Fact]:
-    """A configuration that cannot be used, a line for each mistake."""
-    for problem in error.problems:
-        yield _of_problem("config", problem)
-
-
 def settings_facts(settings: Settings, streams: Iterable[Stream]) -> Iterator[Fact]:
     """The configuration and its variables, as far as the chosen streams need them."""
     count, sources = len(settings.streams), len(settings.sources)
@@ -107,7 +75,7 @@ def settings_facts(settings: Settings, streams: Iterable[Stream]) -> Iterator[Fa
     owners = dict.fromkeys(owner for stream in streams for owner in (stream.source, stream.id))
     missing = dict.fromkeys(problem for owner in owners for problem in settings.missing.get(owner, ()))
     for problem in missing:
-        yield _of_problem("secrets", problem)
+        yield problem_fact("secrets", problem)
     for name, described in settings.variables.items():
         yield Fact(grade=Grade.OK, about="secrets", text=f"{name} is set ({described})")
 
@@ -124,8 +92,9 @@ async def database_fact(url: str, clock: Clock, environ: Mapping[str, str]) -> F
         health = await examine(url, clock=clock, busy_timeout_s=busy_timeout_from(environ))
     except EtlError as error:
         return Fact(grade=Grade.PROBLEM, about="database", text=str(error), hint=error.hint, code=error.code)
-    grade = Grade.WARNING if health.free is not None and health.free < LOW_DISK else Grade.OK
-    return Fact(grade=grade, about="database", text=", ".join(_health_words(health)))
+    full = health.free is not None and health.free < LOW_DISK
+    grade, hint = (Grade.WARNING, "the disk is nearly full") if full else (Grade.OK, "")
+    return Fact(grade=grade, about="database", text=", ".join(_health_words(health)), hint=hint)
 
 
 def _health_words(health: Health) -> Iterator[str]:
@@ -166,12 +135,13 @@ async def source_facts(scout: Scout, streams: Iterable[Stream], notes: Notes) ->
             for place, stream in enumerate(chosen, 1):
                 async for fact in _stream_facts(scout, opened, stream, notes, first=not answered):
                     answered = answered or fact.about == name
-                    closed = fact.code in _CLOSED and not answered
+                    closed = fact.closed and not answered
                     yield fact
                 if closed and place < len(chosen):
                     # Each would spend its tries and its deadline on the same closed door.
                     rest = several(len(chosen) - place, "more stream")
-                    yield Fact(grade=Grade.WARNING, about=name, text=f"{rest} not asked", online=True)
+                    text = f"{rest} not asked: the same would happen to them"
+                    yield Fact(grade=Grade.WARNING, about=name, text=text, online=True)
                     break
 
 
@@ -188,8 +158,10 @@ async def _stream_facts(
         member = await first_member(scout, opened, stream)
         taken = await take_rows(sampler, sample_windows(stream, scout.clock.now(), member), 2)
     except EtlError as error:
-        text, code = str(error), error.code
-        yield Fact(grade=Grade.PROBLEM, about=stream.id, text=text, hint=error.hint, code=code, online=True)
+        text, code, closed = str(error), error.code, _is_closed(error)
+        yield Fact(
+            grade=Grade.PROBLEM, about=stream.id, text=text, hint=error.hint, code=code, online=True, closed=closed
+        )
         return
     if first:
         yield _access(stream.source, taken.pages[0], notes)
@@ -202,6 +174,14 @@ async def _stream_facts(
     for finding in (_rejects(taken.pages), key_finding(stream, taken), order_finding(stream, taken)):
         if finding is not None:
             yield _of_finding(stream, finding)
+
+
+def _is_closed(error: EtlError) -> bool:
+    """Whether the whole source is meant: it cannot be reached, or knows us not. A 403, or a 500, may be one list's."""
+    if isinstance(error, AuthRefused):
+        return error.status != HTTPStatus.FORBIDDEN
+    cause = error.__cause__
+    return isinstance(error, GaveUp) and isinstance(cause, SourceUnavailable) and not _ANSWERED.match(cause.reason)
 
 
 def _access(source: str, page: Page, notes: Notes) -> Fact:
@@ -255,12 +235,6 @@ def _rejects(pages: Iterable[Page]) -> Finding | None:
 
 def _of_finding(stream: Stream, finding: Finding) -> Fact:
     return Fact(grade=Grade(finding.grade), about=stream.id, text=finding.text, hint=finding.hint, online=True)
-
-
-def _of_problem(about: str, problem: Problem) -> Fact:
-    place = f"{problem.file}:{problem.line}:{problem.column}" if problem.line else problem.file
-    path = f"{problem.path}: " if problem.path else ""
-    return Fact(grade=Grade.PROBLEM, about=about, text=f"{path}{problem.message}, {place}", hint=problem.hint)
 
 
 async def chosen(scout: Scout, selection: Selection, url: str | None) -> tuple[Stream, ...]:

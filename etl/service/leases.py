@@ -9,7 +9,7 @@ from etl.errors import DatabaseRefused
 from etl.listeners.figures import seconds
 from etl.ports import Clock
 from etl.runs import Holding, LeaseKeeper
-from etl.service.check import Fact, Grade
+from etl.service.facts import Fact, Grade
 
 
 async def lease_facts(url: str, clock: Clock, environ: Mapping[str, str]) -> AsyncIterator[Fact]:

@@ -59,7 +59,7 @@ class StreamPlan:
 
     `members` is how many `for_each` has, as in `2 repos`, empty without it and while nobody knows. `reach` is
     `first run`, `incremental` or `whole list`. `since` and `until` are as people read them. `changes` are those of its
-    table, a line each; `problem` is what would stop it.
+    table, a line each; `problem` is what would stop it, and `hint` what to do about it.
     """
 
     stream: str
@@ -74,6 +74,7 @@ class StreamPlan:
     estimate: Estimate
     changes: tuple[str, ...]
     problem: str = ""
+    hint: str = ""
     error_code: str = ""
     exit_code: int = 0
 
@@ -165,6 +166,7 @@ async def _plan_stream(
         estimate=estimate,
         changes=changes,
         problem="" if error is None else str(error),
+        hint="" if error is None else error.hint,
         error_code="" if error is None else error.code,
         exit_code=0 if error is None else error.exit_code,
     )

@@ -124,13 +124,13 @@ def test_a_page_parameter_that_the_api_ignores_is_found_before_the_first_sync(li
     assert preview.json["paging"]["grade"] == "problem"
 
 
-def test_a_database_that_cannot_be_made_is_an_offline_problem(lite) -> None:
-    """A file stands where its folder should be."""
+def test_a_database_that_cannot_be_made_is_seen_offline(lite) -> None:
+    """A file stands where its folder should be: 6, as a sync would end."""
     lite.folder.joinpath("file").write_text("", encoding="utf-8")
 
     done = lite.here("check", "--offline", "--json", "--database", "sqlite:///file/etl.db")
 
-    assert done.code == 2
+    assert done.code == 6
     assert [about for about, _ in facts(done, "problem")] == ["database"]
 
 

@@ -7,7 +7,7 @@ import sqlite3
 import stat
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from etl.db.database import open_database
 from etl.db.refusals import CommitUnknown
@@ -247,6 +247,22 @@ async def test_a_server_that_is_not_there_is_named_without_the_password(clock):
             pass
     assert "geheim" not in str(caught.value)
     assert caught.value.what == "postgresql://me@127.0.0.1:1/db cannot be reached"
+    assert caught.value.hint == "is the server up, and is the port right?"
+    assert caught.value.data == "what was committed before is stored"
+
+
+async def test_a_host_a_database_and_a_user_that_are_not_there_are_told_apart(pg_url, clock):
+    """Each has a way out of its own, and the driver has one error for all three."""
+    server = make_url(pg_url)
+    for url, what, hint in (
+        (make_url("postgresql://h.invalid/db"), "cannot be reached", "is the host name in the database URL right?"),
+        (server.set(database="nobodys_db"), "does not exist", "create it (`createdb`), or name another one"),
+        (server.set(username="nobody_at_all"), "refused the login", "check user and password in the database URL"),
+    ):
+        with pytest.raises(DatabaseRefused) as caught:
+            async with open_database(url.render_as_string(hide_password=False), clock=clock):
+                pass
+        assert (caught.value.what.split(" ", 1)[1], caught.value.hint) == (what, hint)
 
 
 async def test_without_the_driver_the_extra_is_named(clock, monkeypatch):

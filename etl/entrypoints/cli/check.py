@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -13,12 +13,13 @@ from etl.entrypoints.cli.session import Session
 from etl.listeners.figures import marks_for, several
 
 if TYPE_CHECKING:
-    from etl.service.check import Fact
     from etl.service.choice import Selection
+    from etl.service.facts import Fact
     from etl.settings import Settings
 
 _WIDTH = 8
 """At least `database`."""
+_COLOURS: Final = {"warning": "yellow", "problem": "red"}
 
 
 def check(
@@ -31,8 +32,8 @@ def check(
     offline: Annotated[bool, typer.Option("--offline", help="Send nothing; look at what is here")] = False,
 ) -> int:
     """Look at everything a sync needs. Configuration, secrets, database, then the APIs themselves; keeps nothing."""
-    from etl.service.check import Grade, exit_code
     from etl.service.choice import Selection
+    from etl.service.facts import Grade, exit_code
 
     selection = Selection(named=tuple(selectors or ()), exclude=tuple(exclude or ()), failed=failed, stale=stale)
     facts = asyncio.run(_facts(session, selection, offline=offline))
@@ -52,6 +53,7 @@ async def _facts(session: Session, selection: Selection, *, offline: bool) -> li
     from etl.bootstrap import open_scout
     from etl.errors import ConfigError
     from etl.service import check as service
+    from etl.service.facts import config_facts
 
     found: list[Fact] = []
     width = _WIDTH
@@ -67,7 +69,7 @@ async def _facts(session: Session, selection: Selection, *, offline: bool) -> li
             session.config, session.environ, notes, database=session.shared.database, clock=session.clock
         )
     except ConfigError as error:
-        for fact in service.config_facts(error):
+        for fact in config_facts(error):
             tell(fact)
         return found
     settings = scout.settings
@@ -88,12 +90,13 @@ async def _facts(session: Session, selection: Selection, *, offline: bool) -> li
 async def _database_facts(session: Session, settings: Settings) -> AsyncIterator[Fact]:
     from etl.errors import EtlError
     from etl.service import check as service
+    from etl.service.facts import Fact, Grade
     from etl.service.leases import lease_facts
 
     try:
         url = _url(session, settings)
     except EtlError as error:
-        yield service.Fact(grade=service.Grade.PROBLEM, about="database", text=str(error), hint=error.hint)
+        yield Fact(grade=Grade.PROBLEM, about="database", text=str(error), hint=error.hint)
         return
     yield await service.database_fact(url, session.clock, session.environ)
     async for fact in lease_facts(url, session.clock, session.environ):
@@ -109,9 +112,10 @@ def _url(session: Session, settings: Settings) -> str:
 def _show(session: Session, fact: Fact, width: int) -> None:
     marks = marks_for(session.out)
     mark = {"ok": marks.good, "warning": "!", "problem": marks.bad}[fact.grade]
-    session.data(f"  {mark:<{len(marks.good)}} {fact.about:<{width}}  {session.printable(fact.text, 400)}")
+    lead = f"  {mark:<{len(marks.good)}} {fact.about:<{width}}  "
+    session.data(lead + session.printable(fact.text, 400), _COLOURS.get(fact.grade), under=len(lead))
     if fact.hint:
-        session.data(f"  {'':<{len(marks.good)}} {'':<{width}}  hint: {session.printable(fact.hint, 400)}")
+        session.data(f"{'':<{len(lead)}}hint: {session.printable(fact.hint, 400)}", under=len(lead))
     session.out.flush()
 
 

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from etl.entrypoints.cli.fold import fold
 from etl.errors import ConfigError, EtlError
 from etl.listeners.printable import Printable
 from etl.model.secret import Redactor
@@ -14,12 +15,15 @@ from etl.model.secret import Redactor
 _SENSITIVE: Final = re.compile(r"TOKEN|SECRET|PASS|KEY|AUTH|CREDENTIAL|DATABASE", re.IGNORECASE)
 
 
-def anatomy(error: EtlError, printable: Printable, mark: str) -> str:
-    """The error in lines, without its traceback; a part that is empty is left out."""
+def anatomy(error: EtlError, printable: Printable, mark: str, width: int | None = None) -> str:
+    """The error in lines of at most `width`, without its traceback; a part that is empty is left out."""
     whats = [printable(str(problem), 1000) for problem in error.problems] if isinstance(error, ConfigError) else []
-    lines = [f"{mark} {what}" for what in whats or [printable(error.what, 1000)]]
+    lines: list[str] = []
+    for what in whats or [printable(error.what, 1000)]:
+        lines += fold(f"{mark} {what}", width, under=len(mark) + 1)
     parts = (("why", error.why), ("hint", error.hint), ("data", error.data), ("code", error.code))
-    lines.extend(f"  {name:<5} {printable(text, 1000)}" for name, text in parts if text)
+    for name, text in parts:
+        lines += fold(f"  {name:<5} {printable(text, 1000)}", width, under=8) if text else ()
     return "\n".join(lines)
 
 

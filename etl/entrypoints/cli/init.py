@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from etl.entrypoints.cli.asking import asked_for_credentials, confirmed_lines, confirmed_replacement
+from etl.entrypoints.cli.fold import side_by_side
 from etl.entrypoints.cli.session import Session
 from etl.errors import AuthRefused, UsageError
 from etl.listeners.figures import marks_for
@@ -17,7 +18,7 @@ from etl.listeners.figures import marks_for
 if TYPE_CHECKING:
     from etl.service.init import Proposal, Wish, Written
 
-_LEFT = 62
+_ABOUT, _LEFT = 12, 62
 OPEN = 2
 """The file is written, and a question in it is left to a person."""
 
@@ -108,25 +109,27 @@ def _finish(session: Session, proposal: Proposal, *, stdout: bool, asks: bool) -
 
 def _evidence(session: Session, proposal: Proposal, *, to_stderr: bool) -> None:
     """What was looked at, what was seen, and what follows, in three columns."""
-    marks = marks_for(session.err if to_stderr else session.out)
-    say = session.say if to_stderr else session.data
+    out = session.err if to_stderr else session.out
+    say, width, arrow = session.say if to_stderr else session.data, session.width(out), marks_for(out).arrow
     for one in proposal.evidence:
-        text = session.printable(one.text, 120).replace("→", marks.arrow)
-        mark = "" if one.sure else "! "
-        left = f"  {one.about:<12}{mark}{text}"
-        say(f"{left:<{_LEFT}}  {session.printable(one.note, 120)}".rstrip())
+        text = session.printable(one.text, 120).replace("→", arrow)
+        left = f"  {one.about:<{_ABOUT}}{'' if one.sure else '! '}{text}"
+        note = session.printable(one.note, 120)
+        for line in side_by_side(left, note, width, column=_LEFT, under=_ABOUT + 2):
+            say(line)
 
 
 def _told(session: Session, proposal: Proposal, written: Written) -> None:
     lines = len(proposal.text.splitlines())
-    session.data(f"Wrote {written.path} ({lines} lines, commented)")
+    session.data(f"Wrote {written.path} ({lines} lines, commented)", under=6)
     for other in written.others:
         session.data(f"      {other}")
     if proposal.variables:
         names = ", ".join(proposal.variables)
-        session.data(f"      set {names} in the environment or in .env before a sync; no secret is in the files")
+        told = f"      set {names} in the environment or in .env before a sync; no secret is in the files"
+        session.data(told, under=6)
     for check in proposal.checks:
-        session.data(f"  ! {session.printable(check)}")
+        session.data(f"  ! {session.printable(check)}", "yellow", under=6)
     if proposal.checks:
         session.data("      look at the lines that begin with # CHECK")
     session.data(f"Next  etl preview {proposal.source}    then    etl sync {proposal.source}")

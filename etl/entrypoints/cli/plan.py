@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from etl.entrypoints.cli.options import Excluded, Failed, Selectors, Stale
 from etl.entrypoints.cli.session import Session
 from etl.entrypoints.cli.table import table
-from etl.listeners.figures import instant, seconds, several
+from etl.listeners.figures import instant, marks_for, seconds, several
 
 if TYPE_CHECKING:
     from etl.service.app import Scout
     from etl.service.plan import PlanOptions, StreamPlan, SyncPlan
 
 PENDING = 10
+_TITLES: Final = ("stream", "reach", "requests", "rows", "what")
 
 
 def plan(
@@ -84,25 +85,30 @@ def _show(session: Session, found: SyncPlan) -> None:
     if not found.streams:
         session.say("no stream is selected")
         return
-    lines = table(("stream", "reach", "what", "requests", "rows"), [_row(stream) for stream in found.streams])
+    lines = table(_TITLES, [_row(stream) for stream in found.streams], right=frozenset({2, 3}))
+    # What is read comes last, so that a narrow terminal folds it and nothing else.
+    under = lines[0].rindex(_TITLES[-1])
     session.data(lines[0])
     for stream, line in zip(found.streams, lines[1:], strict=True):
-        session.data(session.printable(line))
+        session.data(session.printable(line), under=under)
         for change in stream.changes:
-            session.data(f"  {session.printable(change)}")
+            session.data(f"  {session.printable(change)}", under=4)
         if stream.estimate.requests is None and found.probed and not stream.problem:
-            session.data(f"  {session.printable(stream.estimate.basis)}")
+            session.data(f"  {session.printable(stream.estimate.basis)}", under=4)
         if stream.problem:
-            session.data(f"  ! {session.printable(stream.problem)}")
+            session.data(f"  {marks_for(session.out).bad} {session.printable(stream.problem)}", "red", under=4)
+        if stream.hint:
+            session.data(f"    hint: {session.printable(stream.hint)}", under=4)
     for change in found.changes:
         session.data(f"+ {change}")
     session.data(_foot(found))
-    if not found.probed and any(stream.estimate.requests is None for stream in found.streams):
-        session.say("sizes that are unknown: etl plan --probe asks the API, one request a stream")
+    if not found.probed and any(stream.estimate.requests is None and not stream.problem for stream in found.streams):
+        session.say("sizes that are unknown: etl plan --probe asks the API, one request a stream", under=4)
 
 
-def _row(stream: StreamPlan) -> tuple[str, str, str, str, str]:
-    return stream.stream, stream.reach, _what(stream), _about(stream.estimate.requests), _about(stream.estimate.rows)
+def _row(stream: StreamPlan) -> tuple[str, ...]:
+    requests, rows = _about(stream.estimate.requests), _about(stream.estimate.rows)
+    return stream.stream, stream.reach, requests, rows, _what(stream)
 
 
 def _what(stream: StreamPlan) -> str:

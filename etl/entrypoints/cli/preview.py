@@ -54,7 +54,7 @@ async def _show(session: Session, coming: Coroutine[None, None, Preview], output
         session.data_object(_object(found, code))
         return code
     _story(session, found)
-    await _rows(found, output or Output.TABLE)
+    await _rows(session, found, output or Output.TABLE)
     _afterwards(session, found)
     return code
 
@@ -72,9 +72,10 @@ def _story(session: Session, found: Preview) -> None:
             f"{answer.items:,} items{total}, {size(answer.bytes)}"
         )
     mark = {"ok": session.marks.good, "warning": "!", "problem": session.marks.bad}[found.paging.grade]
-    session.say(f"  {mark} {session.printable(found.paging.text)}")
+    colour = {"warning": "yellow", "problem": "red"}.get(found.paging.grade)
+    session.say(f"  {mark} {session.printable(found.paging.text)}", colour, under=4)
     if found.paging.hint:
-        session.say(f"    hint: {session.printable(found.paging.hint)}")
+        session.say(f"    hint: {session.printable(found.paging.hint)}", under=4)
     session.say()
 
 
@@ -91,14 +92,33 @@ def _request(session: Session, spelled: SpelledRequest) -> None:
         session.say(f"    {session.printable(spelled.body, 2000)}")
 
 
-async def _rows(found: Preview, form: Output) -> None:
-    """The rows on stdout, in the forms of `etl query`."""
+async def _rows(session: Session, found: Preview, form: Output) -> None:
+    """The rows on stdout, in the forms of `etl query`; a table without the columns that a terminal has no room for."""
     from etl.query.formats import write
     from etl.query.result import Result
 
-    if found.columns:
-        columns = tuple(column.name for column in found.columns)
-        await write(Result(columns=columns, rows=iter(found.rows)), str(form))
+    if not found.columns:
+        return
+    names = [column.name for column in found.columns]
+    width = session.width(session.out) if form is Output.TABLE else None
+    count = len(names) if width is None else _fitting(found, width)
+    await write(Result(columns=tuple(names[:count]), rows=iter([row[:count] for row in found.rows])), str(form))
+    if count < len(names):
+        session.say(f"  no room for {', '.join(names[count:])}; -o csv shows all", under=2)
+
+
+def _fitting(found: Preview, width: int) -> int:
+    """How many of the columns fit beside each other; at least one."""
+    from etl.query.cells import shown
+    from etl.query.table import GAP, WIDEST
+
+    taken = -GAP
+    for at, column in enumerate(found.columns):
+        cells = (min(len(shown(row[at])), WIDEST) for row in found.rows)
+        taken += GAP + max(len(column.name), *cells, 0)
+        if taken > width and at:
+            return at
+    return len(found.columns)
 
 
 def _afterwards(session: Session, found: Preview) -> None:
@@ -112,9 +132,8 @@ def _afterwards(session: Session, found: Preview) -> None:
         session.say(f"  {line}")
     for reject in found.rejects[:5]:
         where = f" at {reject.path}" if reject.path else ""
-        session.say(
-            f"  {session.marks.bad} item {reject.item} would be rejected: {session.printable(reject.reason)}{where}"
-        )
+        told = f"item {reject.item} would be rejected: {session.printable(reject.reason)}{where}"
+        session.say(f"  {session.marks.bad} {told}", "yellow", under=4)
     if len(found.rejects) > 5:
         session.say(f"  and {len(found.rejects) - 5:,} more")
     if found.next is not None:

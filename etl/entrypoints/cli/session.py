@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, TextIO, TypeVar
 import typer
 
 from etl.entrypoints.cli.failure import anatomy, as_fields, bug_report, expected
+from etl.entrypoints.cli.fold import fold
 from etl.entrypoints.cli.options import LogFormat, Shared
 from etl.entrypoints.cli.talk import Talk, ignore, talk
 from etl.errors import EtlError, UsageError
@@ -82,24 +83,30 @@ class Session:
         """The text without any secret known so far."""
         return self.redactor(text)
 
-    def say(self, text: str = "", colour: str | None = None) -> None:
-        """A line for people, on stderr; nothing under `-q` or when the log is JSON. `colour` as typer names them."""
-        if self.shared.quiet or (self.logs and self.log_format is LogFormat.JSON):
-            return
-        told = self.redactor(text)
-        print(typer.style(told, fg=colour) if colour and self.colours else told, file=self.err, flush=True)
+    def say(self, text: str = "", colour: str | None = None, *, under: int | None = None) -> None:
+        """A line for people, on stderr; nothing under `-q` or when the log is JSON. `colour` as typer names them.
 
-    @property
-    def colours(self) -> bool:
-        """Whether stderr is coloured: `NO_COLOR`, `FORCE_COLOR`, then what it is."""
+        With `under` a terminal that is too narrow gets several lines, and all but the first begin at that column.
+        """
+        if not (self.shared.quiet or (self.logs and self.log_format is LogFormat.JSON)):
+            self._print(text, self.err, colour, under)
+
+    def data(self, text: str, colour: str | None = None, *, under: int | None = None) -> None:
+        """A line of data, on stdout; `colour` and `under` as for `say`."""
+        with self.writing("stdout"):
+            self._print(text, self.out, colour, under)
+
+    def _print(self, text: str, out: TextIO, colour: str | None, under: int | None) -> None:
+        told = self.redactor(text)
+        paint = colour is not None and self.colours(out)
+        for line in [told] if under is None else fold(told, self.width(out), under=under):
+            print(typer.style(line, fg=colour) if paint else line, file=out, flush=out is self.err)
+
+    def colours(self, out: TextIO) -> bool:
+        """Whether an output is coloured: `NO_COLOR`, `FORCE_COLOR`, then what it is."""
         if self.environ.get("NO_COLOR"):
             return False
-        return bool(self.environ.get("FORCE_COLOR")) or (self.err.isatty() and self.environ.get("TERM") != "dumb")
-
-    def data(self, text: str) -> None:
-        """A line of data, on stdout."""
-        with self.writing("stdout"):
-            print(self.redactor(text), file=self.out)
+        return bool(self.environ.get("FORCE_COLOR")) or (out.isatty() and self.environ.get("TERM") != "dumb")
 
     @contextmanager
     def writing(self, place: str) -> Iterator[None]:
@@ -200,7 +207,8 @@ class Session:
                 line = {"v": 1, "ts": iso(self.clock.now()), "level": "error", "event": "command.failed"}
                 print(json.dumps(line | as_fields(error, self.printable)), file=self.err, flush=True)
             else:
-                print(anatomy(error, self.printable, self.marks.bad), file=self.err, flush=True)
+                told = anatomy(error, self.printable, self.marks.bad, self.width(self.err))
+                print(told, file=self.err, flush=True)
         self._object_for(str(error), error.exit_code)
         return error.exit_code
 

@@ -37,7 +37,7 @@ def present(session: Session, result: RunResult) -> int:
                 session.data(line)
         return result.exit_code
     for line, colour in summary(session, result):
-        session.say(line, colour)
+        session.say(line, colour, under=4)
     return result.exit_code
 
 

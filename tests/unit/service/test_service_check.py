@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 
-from etl.errors import AuthRefused, EtlError, GaveUp, RequestRefused
+from etl.errors import AuthRefused, DatabaseRefused, EtlError, GaveUp, RequestRefused, SourceUnavailable
 from etl.model.events import QuotaSeen
 from etl.model.page import Page, PageFacts, PageRequest, Response, RowBlock
 from etl.model.source import Source
 from etl.model.stream import Stream
 from etl.model.window import Window
 from etl.service.app import Scout
-from etl.service.check import Fact, Grade, Notes, exit_code, source_facts
+from etl.service.check import Notes, source_facts
+from etl.service.facts import Fact, Grade, exit_code
 from etl.settings import load
 
 NOW = datetime(2026, 1, 10, 12, tzinfo=UTC)
@@ -127,7 +128,20 @@ async def test_a_clock_that_is_off_is_a_warning(
     assert text in access.text
 
 
-@pytest.mark.parametrize("error", [GaveUp("no answer"), AuthRefused("401")])
+def gave_up(reason: str) -> GaveUp:
+    """As the client raises it: from the error of the last try."""
+    error = GaveUp("no answer")
+    error.__cause__ = SourceUnavailable("no answer", reason=reason)
+    return error
+
+
+def refused(status: int) -> AuthRefused:
+    error = AuthRefused(str(status))
+    error.status = status
+    return error
+
+
+@pytest.mark.parametrize("error", [gave_up("connect"), gave_up("timeout"), refused(401)], ids=str)
 async def test_a_closed_door_is_knocked_at_once(tmp_path: Path, error: EtlError) -> None:
     """Each of a hundred streams would spend its deadline on the same dead server."""
     world = World(errors=dict.fromkeys(("items", "orders", "notes"), error))
@@ -139,16 +153,25 @@ async def test_a_closed_door_is_knocked_at_once(tmp_path: Path, error: EtlError)
         (Grade.PROBLEM, "shop.items", error.code),
         (Grade.WARNING, "shop", ""),
     ]
-    assert found[1].text == "2 more streams not asked"
+    assert found[1].text == "2 more streams not asked: the same would happen to them"
 
 
-async def test_a_stream_that_is_refused_leaves_the_others_to_be_asked(tmp_path: Path) -> None:
-    """404 tells nothing about the path of another stream."""
-    world = World(errors={"items": RequestRefused("404 Not Found", status=404)})
+@pytest.mark.parametrize("error", [RequestRefused("404", status=404), refused(403), gave_up("500")], ids=str)
+async def test_a_stream_that_is_refused_leaves_the_others_to_be_asked(tmp_path: Path, error: EtlError) -> None:
+    """A path that is wrong, a scope that is missing, a list that breaks the server: they tell nothing of the others."""
+    world = World(errors={"items": error})
 
     await world.facts(tmp_path)
 
     assert world.asked == ["items", "orders", "notes"]
+
+
+def fact(grade: Grade, **more: Any) -> Fact:
+    return Fact(grade=grade, about="x", text="y", **more)
+
+
+ONLINE = fact(Grade.PROBLEM, online=True, code=GaveUp.code)
+DATABASE = fact(Grade.PROBLEM, code=DatabaseRefused.code)
 
 
 async def test_a_check_has_less_patience_than_a_run(tmp_path: Path) -> None:
@@ -161,15 +184,14 @@ async def test_a_check_has_less_patience_than_a_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("grades", "code"),
+    ("facts", "code"),
     [
-        pytest.param([(Grade.OK, False), (Grade.WARNING, True)], 0, id="warnings"),
-        pytest.param([(Grade.PROBLEM, True)], 4, id="online"),
-        pytest.param([(Grade.PROBLEM, True), (Grade.PROBLEM, False)], 2, id="offline comes first"),
+        pytest.param([fact(Grade.OK), fact(Grade.WARNING, online=True)], 0, id="warnings"),
+        pytest.param([ONLINE], 4, id="online"),
+        pytest.param([ONLINE, DATABASE], 6, id="database"),
+        pytest.param([ONLINE, DATABASE, fact(Grade.PROBLEM)], 2, id="configuration comes first"),
     ],
 )
-def test_the_exit_code_tells_where_the_problem_is(grades: list[tuple[Grade, bool]], code: int) -> None:
-    """2 could have been seen without a request, 4 could not."""
-    facts = [Fact(grade=grade, about="x", text="y", online=online) for grade, online in grades]
-
+def test_the_exit_code_tells_where_the_problem_is(facts: list[Fact], code: int) -> None:
+    """2 a person has to mend in the files, 6 in the database, 4 at the API: as a sync would end."""
     assert exit_code(facts) == code
