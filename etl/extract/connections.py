@@ -210,6 +210,9 @@ def _unconnected(error: OSError) -> Broken:
             return Broken("timeout", "the connection was not made in time", str(error))
         case OSError(errno=errno.EMFILE | errno.ENFILE):
             return Broken("files", "no connection could be opened", error.strerror or str(error))
+        case ConnectionRefusedError():
+            # asyncio's own words are `Connect call failed ('127.0.0.1', 9)`.
+            return Broken("connect", "the server could not be reached", "the connection was refused")
         case _:
             return Broken("connect", "the server could not be reached", error.strerror or str(error))
 

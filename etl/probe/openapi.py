@@ -52,6 +52,16 @@ def listings(document: Mapping[str, Any]) -> tuple[Listing, ...]:
     return tuple(sorted(found, key=lambda one: (one.path.count("/"), one.path)))
 
 
+def readable(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """The paths of all GET operations, whatever they answer, the shortest first."""
+    paths = document.get("paths")
+    found = [
+        str(path) for path, item in (paths.items() if isinstance(paths, Mapping) else ())
+        if isinstance(item, Mapping) and isinstance(item.get("get"), Mapping)
+    ]  # fmt: skip
+    return tuple(sorted(found, key=lambda path: (path.count("/"), path)))
+
+
 def listing_at(document: Mapping[str, Any], url: str) -> Listing | None:
     """The operation behind a URL, None where the description does not know it."""
     wanted = urlsplit(url).path.rstrip("/")

@@ -68,7 +68,10 @@ def find_ways(question: Question, seen: Seen, place: Place, rows: tuple[Item, ..
         *_by_last_row(question, seen, place, rows),
         *_by_echo(question, seen, len(rows), totals),
     ]
-    return tuple({(way.kind, way.param, way.selector): way for way in reversed(found)}.values())[::-1]
+    ways: dict[tuple[str, str, str], Way] = {}
+    for way in found:
+        ways.setdefault((way.kind, way.param, way.selector), way)
+    return tuple(ways.values())
 
 
 def has_more(seen: Seen) -> tuple[str, bool] | None:

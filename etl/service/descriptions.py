@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
 from etl.probe.curl import CurlLine
-from etl.probe.openapi import base_of, listing_at, listings, url_of
+from etl.probe.openapi import base_of, listing_at, listings, readable, url_of
+
+_SHOWN: Final = 12
 
 
 def described(file: Path, line: CurlLine) -> tuple[CurlLine, tuple[str, ...]]:
@@ -25,12 +27,31 @@ def described(file: Path, line: CurlLine) -> tuple[CurlLine, tuple[str, ...]]:
         return line, () if listing is None else listing.params
     if not base_of(document):
         raise ValueError(f"{file} names no server; give the whole URL of a list beside it")
+    if line.url:
+        return _at(document, file, line)
     found = listings(document)
-    chosen = [one for one in found if one.path.strip("/") == line.url.strip("/")] if line.url else list(found)
-    if len(chosen) != 1:
-        names = ", ".join(one.path for one in found[:12]) or "none"
-        raise ValueError(f"name one of the lists that {file} describes: {names}")
-    return replace(line, url=url_of(document, chosen[0].path)), chosen[0].params
+    if len(found) == 1:
+        return replace(line, url=url_of(document, found[0].path)), found[0].params
+    if found:
+        raise ValueError(f"{file} describes several lists; name one: {_some(one.path for one in found)}")
+    raise ValueError(f"{file} does not say which answer is a list; name a path of it: {_some(readable(document))}")
+
+
+def _at(document: Mapping[str, Any], file: Path, line: CurlLine) -> tuple[CurlLine, tuple[str, ...]]:
+    """The operation that was named: a person may know of a list what the description does not say."""
+    if "{" in line.url:
+        raise ValueError(f"{line.url} needs values in the place of its {{placeholders}}")
+    url = url_of(document, line.url)
+    listing = listing_at(document, url)
+    if listing is None:
+        raise ValueError(f"{file} has nothing to read at {line.url}; there is {_some(readable(document))}")
+    return replace(line, url=url), listing.params
+
+
+def _some(names: Iterable[str]) -> str:
+    first = list(names)
+    more = f" and {len(first) - _SHOWN:,} more" if len(first) > _SHOWN else ""
+    return (", ".join(first[:_SHOWN]) or "nothing") + more
 
 
 def _read(file: Path) -> Mapping[str, Any]:

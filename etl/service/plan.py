@@ -128,7 +128,7 @@ async def plan(scout: Scout, database: Database | None, options: PlanOptions) ->
                     planned[stream.id] = await _plan_stream(scout, database, opened, stream, options)
     return SyncPlan(
         streams=tuple(planned[stream.id] for stream in streams),
-        changes=() if database is not None else ("create the state tables",),
+        changes=("create the state tables",) if database is None and streams else (),
         probed=options.probe,
     )
 

@@ -41,17 +41,25 @@ def _names(selector: str, stream: Stream) -> bool:
 
 
 def _nothing(streams: Sequence[Stream], selector: str) -> UsageError:
-    tags = {f"tag:{tag}" for stream in streams for tag in stream.tags}
-    known = sorted({stream.source for stream in streams} | {stream.id for stream in streams} | tags)
+    tags = sorted({tag for stream in streams for tag in stream.tags})
+    known = [*sorted({stream.source for stream in streams}), *sorted(stream.id for stream in streams)]
     if not known:
         return UsageError(
             f"no stream is called {selector!r}",
             why="nothing is configured",
             hint="`etl init URL` writes one from the answers of an API, `etl demo` one to look at",
         )
+    if selector.startswith("tag:"):
+        tag = selector.removeprefix("tag:")
+        hint = _nearest(tag, tags) if tags else "no stream has one yet; write tags: [NAME] in its file"
+        return UsageError(f"no stream has the tag {tag!r}", hint=hint)
+    verb = "matches" if any(sign in selector for sign in "*?[") else "is called"
+    return UsageError(f"no source or stream {verb} {selector!r}", hint=_nearest(selector, known))
+
+
+def _nearest(selector: str, known: Sequence[str]) -> str:
     near = get_close_matches(selector, known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else f"there are {_some(known)}"
-    return UsageError(f"no source or stream is called {selector!r}", hint=hint)
+    return f"did you mean {near[0]}?" if near else f"there are {_some(known)}"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
+from etl.entrypoints.cli.fold import fold
 from etl.entrypoints.cli.session import Session
 from etl.errors import AuthRefused
 
@@ -35,7 +36,7 @@ def confirmed_lines(session: Session, proposal: Proposal) -> Proposal:
     from etl.service.questions import open_questions, settled
 
     asked = open_questions(proposal)
-    confirmed = [key for key, text in asked.items() if typer.confirm(session.printable(text), err=True)]
+    confirmed = [key for key, text in asked.items() if typer.confirm(_prompt(session, text), err=True)]
     if not confirmed:
         return proposal
     return settled(proposal, confirmed, now=session.clock.now(), redactor=session.redactor)
@@ -43,7 +44,8 @@ def confirmed_lines(session: Session, proposal: Proposal) -> Proposal:
 
 def asked_for_credentials(session: Session, refused: AuthRefused, options: Options) -> Options:
     """The same options with the credentials that a person types; a secret is not shown while it is typed."""
-    session.say(session.printable(f"{refused.what}. {refused.why}"))
+    session.say(session.printable(refused.what), "yellow", under=2)
+    session.say(session.printable(refused.why), under=2)
     for number, way in enumerate(_WAYS, 1):
         session.say(f"  {number}  {way}")
     chosen = typer.prompt("How does it want the key?", type=int, default=1, err=True)
@@ -59,6 +61,12 @@ def asked_for_credentials(session: Session, refused: AuthRefused, options: Optio
             return replace(options, basic=f"{user}:{_secret()}")
         case _:
             return replace(options, bearer=_secret())
+
+
+def _prompt(session: Session, text: str) -> str:
+    """The question with room for ` [y/N]: ` behind it."""
+    width = session.width(session.err)
+    return "\n".join(fold(session.printable(text), None if width is None else width - len(" [y/N]: "), under=2))
 
 
 def _secret() -> str:

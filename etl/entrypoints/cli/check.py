@@ -81,6 +81,8 @@ async def _facts(session: Session, selection: Selection, *, offline: bool) -> li
         tell(fact)
     async for fact in _database_facts(session, settings):
         tell(fact)
+    if selection.asks_history and not streams:
+        session.say("no stream is selected")
     if not offline:
         async for fact in service.source_facts(scout, streams, notes):
             tell(fact)

@@ -27,12 +27,12 @@ def side_by_side(left: str, right: str, width: int | None, *, column: int, under
 
     One below the other where the terminal has no room for two.
     """
-    line = f"{left:<{column}}  {right}".rstrip()
-    if width is None or len(line) <= width or not right:
-        return fold(line, width, under=under)
+    if width is None or not right:
+        return fold(f"{left:<{column}}  {right}".rstrip(), width, under=under)
     column = min(column, max(under + _ROOM, width * 11 // 20))
-    if len(left) + 2 + len(right) <= width:
-        return [f"{left:<{column}}  {right}"]
+    line = f"{left:<{column}}  {right}"
+    if len(line) <= width:
+        return [line]
     room = width - column - 2
     if room < _ROOM:
         return [*fold(left, width, under=under), *fold(" " * under + right, width, under=under)]

@@ -123,7 +123,7 @@ def _told(session: Session, proposal: Proposal, written: Written) -> None:
     lines = len(proposal.text.splitlines())
     session.data(f"Wrote {written.path} ({lines} lines, commented)", under=6)
     for other in written.others:
-        session.data(f"      {other}")
+        session.data(f"      {other.relative_to(Path.cwd()) if other.is_relative_to(Path.cwd()) else other}")
     if proposal.variables:
         names = ", ".join(proposal.variables)
         told = f"      set {names} in the environment or in .env before a sync; no secret is in the files"

@@ -45,7 +45,8 @@ async def investigate(lab: Lab, case: Case) -> Draft:
     """
     seen = await lab.first(case.question)
     if isinstance(seen, Refused):
-        raise first_refusal(seen, case.source, case.question.url)
+        signed = case.credentials.kind != "none"
+        raise first_refusal(seen, case.source, case.question.url, signed=signed)
     reading = _begin(lab, case, seen)
     if reading.draft.place.shape == "single":
         reading.draft.notes["pages"] = "the answer is one object"
@@ -136,5 +137,5 @@ def _find_limits(reading: Reading, seen: Seen) -> None:
         reading.say(
             "limits",
             told or "no rate-limit headers",
-            "starts with 4 in flight, adapts" if not told else "pauses before it is used up",
+            "starts with 8 in flight, adapts" if not told else "pauses before it is used up",
         )

@@ -103,14 +103,18 @@ def _refused(response: Response) -> Refused:
     return Refused(status=response.status, text=text, headers=response.headers)
 
 
-def first_refusal(refused: Refused, source: str, url: str) -> EtlError:
-    """The error of a first request that brought nothing to look at, with what to do about it."""
+def first_refusal(refused: Refused, source: str, url: str, *, signed: bool) -> EtlError:
+    """The error of a first request that brought nothing to look at, with what to do about it.
+
+    `signed` says that credentials were sent.
+    """
     told = f"the answer begins: {refused.text}" if refused.text else ""
     what = f"{url} answered {refused.status}"
     if refused.status in (401, 403):
         challenge = refused.headers.get("www-authenticate", "")
         asked = f"the server asks for: {challenge[:120]}" if challenge else "the server does not say what it wants"
-        error = AuthRefused(f"{what}: this API needs a key, or another one", why=asked, hint=advice(challenge, source))
+        needs = "this API needs another key, or more rights" if signed else "this API needs a key"
+        error = AuthRefused(f"{what}: {needs}", why=asked, hint=advice(challenge, source))
         error.status = refused.status
         return error
     if refused.status < 300:

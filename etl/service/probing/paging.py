@@ -101,11 +101,14 @@ def _goes_on(reading: Reading) -> bool:
     return bool(sign_of_more(longest.seen, len(longest.rows), totals))
 
 
-def _totals(reading: Reading, second: Seen) -> Totals:
-    """The total that every page tells alike; a number that follows the page is its own size and not the list's."""
-    for base in reading.bases:
-        totals = find_totals(base.seen, reading.draft.place, len(base.rows))
-        if totals.rows is None or totals.rows.value == len(base.rows):
+def _totals(reading: Reading, second: Seen, count: int) -> Totals:
+    """The total that every page tells alike; a number that follows the page is its own size and not the list's.
+
+    Some servers tell it only where a page was asked for.
+    """
+    for told_by, rows in (*((base.seen, len(base.rows)) for base in reading.bases), (second, count)):
+        totals = find_totals(told_by, reading.draft.place, rows)
+        if totals.rows is None or totals.rows.value == rows:
             continue
         value = totals.rows.value
         told = [read_total(seen, totals.rows) for seen in (second, *(other.seen for other in reading.bases))]
@@ -122,7 +125,7 @@ def _say_no(reading: Reading, way: Way, seen: Seen | Refused) -> None:
 def _choose(reading: Reading, base: Base, way: Way, landing: Landing, seen: Seen) -> None:
     draft = reading.draft
     reading.meet(landing.rows)
-    draft.totals = _totals(reading, seen)
+    draft.totals = _totals(reading, seen, len(landing.rows))
     if way.kind == "cursor" and not way.more and (more := has_more(base.seen)):
         way = replace(way, more=more[0])
     draft.way = way

@@ -152,8 +152,26 @@ def test_a_description_completes_the_url(tmp_path: Path) -> None:
     wish = read_wish(Options(openapi=file), tmp_path, {})
     assert wish.question.url == "https://api.example.org/v2/pets"
     assert wish.told == ("page_size", "changed_since")
-    with pytest.raises(UsageError, match="/pets"):
+    with pytest.raises(UsageError, match="nothing to read at /dogs; there is /broken, /health, /pets"):
         read_wish(Options(openapi=file, url="/dogs"), tmp_path, {})
+    with pytest.raises(UsageError, match="needs values"):
+        read_wish(Options(openapi=file, url="/pets/{id}/toys"), tmp_path, {})
+
+
+def test_a_path_that_was_named_needs_no_schema_in_the_description(tmp_path: Path) -> None:
+    """Many descriptions do not say what an answer holds: `name one of the lists: none` was no help."""
+    file = tmp_path / "spec.yaml"
+    file.write_text(
+        "servers: [{url: 'https://api.example.org'}]\n"
+        "paths: {/dogs: {get: {parameters: [{name: page, in: query}]}}, '/dogs/{id}/toys': {get: {}}}\n",
+        encoding="utf-8",
+    )
+
+    assert read_wish(Options(openapi=file, url="/dogs"), tmp_path, {}).told == ("page",)
+    toys = read_wish(Options(openapi=file, url="/dogs/7/toys"), tmp_path, {})
+    assert toys.question.url == "https://api.example.org/dogs/7/toys"
+    with pytest.raises(UsageError, match="does not say which answer is a list; name a path of it: /dogs, "):
+        read_wish(Options(openapi=file), tmp_path, {})
 
 
 def test_parameters_keep_their_place() -> None:

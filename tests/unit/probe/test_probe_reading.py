@@ -72,8 +72,8 @@ def test_a_total_is_a_number_not_below_the_rows() -> None:
     assert totals({"results": ROWS, "count": 2}) == (None, None)
 
 
-def ways(body, url="https://api.example.org/v1/things", links=None):
-    question = Question(base_url="https://api.example.org/v1", path="/things", params=())
+def ways(body, links=None, params=()):
+    question = Question(base_url="https://api.example.org/v1", path="/things", params=params)
     seen = Seen(status=200, body=body, links=links or {})
     place = find_rows(body)
     assert place is not None
@@ -92,6 +92,13 @@ def test_a_link_that_counts_up_is_a_number_once_the_total_is_known() -> None:
     assert ways(ROWS, links={"next": "https://api.example.org/v1/things?page=2"}) == [("link", "link", 0)]
     paged = {"results": ROWS, "total": 9, "next": "?page=2"}
     assert ways(paged)[0] == ("number", "page", 1)
+
+
+def test_a_page_number_in_the_url_is_no_reason_to_follow_links() -> None:
+    """A URL from a browser often ends with `?page=1`: its pages were read one after the other."""
+    next_url = "https://api.example.org/v1/things?page=2"
+    paged = {"results": ROWS, "count": 9, "next": next_url}
+    assert ways(paged, params=(("page", "1"),)) == [("number", "page", 1), ("link", "next", 0)]
 
 
 def test_tokens_last_rows_and_echoes_are_ways_too() -> None:

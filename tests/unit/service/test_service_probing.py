@@ -92,6 +92,22 @@ async def test_a_parameter_that_is_ignored_is_no_way() -> None:
     assert "the list goes on" in draft.checks["pages"]
 
 
+async def test_a_total_that_only_a_page_tells_is_found() -> None:
+    """Unpaged, the whole list comes and no header counts it."""
+
+    def answer(query: dict[str, str]) -> Answer:
+        if "_page" not in query:
+            return 200, ROWS[: int(query.get("_limit", 200))]
+        size, page = int(query.get("_limit", 10)), int(query["_page"])
+        return 200, ROWS[(page - 1) * size : page * size], {"x-total-count": "200"}
+
+    draft = await found(Server(answer))
+
+    assert (draft.way.kind, draft.way.param, draft.way.first) == ("number", "_page", 1)
+    assert draft.totals.rows is not None
+    assert draft.totals.rows.selector == "header:X-Total-Count"
+
+
 async def test_a_round_number_of_rows_asks_for_a_look() -> None:
     """A hundred rows, no total, every known name ignored: the whole list, or a page of it under a name nobody knows."""
     draft = await found(Server(lambda query: (200, ROWS[:100])))

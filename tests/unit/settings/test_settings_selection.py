@@ -50,24 +50,34 @@ def test_selectors_name_streams(selectors: list[str], expected: list[str]) -> No
 
 
 @pytest.mark.parametrize(
-    ("selector", "hint"),
+    ("selector", "what", "hint"),
     [
-        ("gihub", "did you mean github?"),
-        ("github.isues", "did you mean github.issues?"),
-        ("tag:hourl", "did you mean tag:hourly?"),
+        ("gihub", "no source or stream is called 'gihub'", "did you mean github?"),
+        ("github.isues", "no source or stream is called 'github.isues'", "did you mean github.issues?"),
+        ("tag:hourl", "no stream has the tag 'hourl'", "did you mean hourly?"),
+        ("tag:x", "no stream has the tag 'x'", "there are daily, hourly, slow"),
         (
-            "zzz",
-            "there are github, github.comments, github.issues, gitlab, gitlab.issues, tag:daily, tag:hourly, tag:slow",
+            "zzz*",
+            "no source or stream matches 'zzz*'",
+            "there are github, gitlab, github.comments, github.issues, gitlab.issues",
         ),
     ],
 )
-def test_a_selector_that_names_nothing_is_refused(selector: str, hint: str) -> None:
+def test_a_selector_that_names_nothing_is_refused(selector: str, what: str, hint: str) -> None:
     """Nothing selected must not look like nothing to do."""
     with pytest.raises(UsageError) as caught:
         select(STREAMS, ["github", selector])
 
-    assert caught.value.what == f"no source or stream is called {selector!r}"
+    assert caught.value.what == what
     assert caught.value.hint == hint
+
+
+def test_a_tag_where_no_stream_has_one_tells_how_to_write_it() -> None:
+    """The names of streams would be no help."""
+    with pytest.raises(UsageError, match="no stream has the tag 'hourly'") as caught:
+        select(STREAMS[1:2], ["tag:hourly"])
+
+    assert caught.value.hint == "no stream has one yet; write tags: [NAME] in its file"
 
 
 def test_without_streams_a_selector_points_to_init() -> None:
