@@ -137,10 +137,16 @@ def _moved(question: Question, url: str, selector: str, rows: tuple[Item, ...], 
     sizes, saw = unique((*sizes, *given)), _shown(selector, url)
     if is_page(name) and value in (1, 2):
         yield Way(kind="number", param=name, first=value - 1, sizes=sizes, saw=saw)
-    elif value == count and not is_page(name):
+    elif value == count and not is_page(name) and (is_offset(name) or not _may_be_a_key(name, value, rows)):
         yield Way(kind="offset", param=name, sizes=sizes, saw=saw)
     elif value in (1, 2) and count > 2:
         yield Way(kind="number", param=name, first=value - 1, sizes=sizes, saw=saw)
+
+
+def _may_be_a_key(name: str, value: int, rows: tuple[Item, ...]) -> bool:
+    """Whether the number may be the last row's id: ids without gaps count like an offset, until a row is deleted."""
+    last = rows[-1] if rows else {}
+    return is_cursor(name) or any(str(field) == str(value) for field in last.values())
 
 
 def _by_number(question: Question, seen: Seen) -> Iterator[Way]:

@@ -101,6 +101,16 @@ def test_a_page_number_in_the_url_is_no_reason_to_follow_links() -> None:
     assert ways(paged, params=(("page", "1"),)) == [("number", "page", 1), ("link", "next", 0)]
 
 
+def test_the_id_of_the_last_row_is_no_offset_though_it_counts_like_one() -> None:
+    """Ids 1, 2, 3 without a gap: read as offsets, the rows behind the first deleted one would be lost in a year."""
+    rows = [{"id": n} for n in (1, 2, 3)]
+    for name in ("_next", "behind"):
+        paged = {"rows": rows, "count": 9, "next_url": f"https://api.example.org/v1/things?{name}=3"}
+        assert ways(paged)[0] == ("link", "next_url", 0)
+    skipped = {"rows": rows, "count": 9, "next_url": "https://api.example.org/v1/things?skip=3"}
+    assert ways(skipped)[0] == ("offset", "skip", 0)
+
+
 def test_tokens_last_rows_and_echoes_are_ways_too() -> None:
     """Named by the member, by `has_more`, or by what the answer repeats of the request."""
     assert ways({"items": ROWS, "next_cursor": "abc"})[0] == ("cursor", "next_cursor", 0)
