@@ -132,10 +132,11 @@ class _Loading:
         self, name: str, document: Document, project: Document | None, project_defaults: Mapping[str, object]
     ) -> None:
         data = _map(document.data)
-        self._refuse(document, (), ("defaults",), *(("streams", stream) for stream in _map(data, "streams")))
+        refused = self._refuse(document, (), ("defaults",), *(("streams", stream) for stream in _map(data, "streams")))
         part = read_part(SourcePart, document, document.data)
         if isinstance(part, tuple):
-            self.desk.report(*part)
+            # What this version cannot do is told already, and may be unknown at that place besides.
+            self.desk.report(*(problem for problem in part if problem.path not in refused))
             return
         limits = LimitsPart.model_validate({**_map(project_defaults, "limits"), **_map(data, "limits")})
         source = build_source(name, part, limits, self.desk.at(document, name), document.file)
@@ -166,11 +167,15 @@ class _Loading:
         check_host(stream, source, texts)
         self.streams.append((stream, merged))
 
-    def _refuse(self, document: Document, *places: tuple[str, ...]) -> None:
-        for place in places:
-            for feature, path in asked_for(_map(document.data, *place)):
-                where = (*place, *path)
-                self.desk.report(document.problem(where, refusal(feature), hint=feature.instead, at_key=True))
+    def _refuse(self, document: Document, *places: tuple[str, ...]) -> frozenset[str]:
+        """Report what this version cannot do; the paths of that."""
+        found = [
+            document.problem((*place, *path), refusal(feature), hint=feature.instead, at_key=True)
+            for place in places
+            for feature, path in asked_for(_map(document.data, *place))
+        ]
+        self.desk.report(*found)
+        return frozenset(problem.path for problem in found)
 
 
 def _hook_told(

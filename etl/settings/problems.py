@@ -32,6 +32,10 @@ _ELSEWHERE: Final = {
     "<<": "merge keys are no part of YAML 1.2; use `defaults`",
     "url": "did you mean `base_url` (of the source) or `path` (of a stream)?",
 }
+_REQUIRED: Final = {
+    "base_url": "the address of the API, as in base_url: https://api.example.org/v1",
+    "streams": "the lists to read, as in streams: {items: {path: /items, key: id}}",
+}
 _NAME: Final = "lower-case letters, digits and _, at most 48 of them"
 _TABLE: Final = "lower-case letters, digits and _, no digit first, at most 63 of them"
 
@@ -42,10 +46,18 @@ def read_part(model: type[_Model], document: Document, data: object, at: Path = 
         return model.model_validate(data)
     except ValidationError as error:
         schema = model.model_json_schema(by_alias=True)
+        details = error.errors(include_url=False, include_input=False, include_context=True)
+        strangers = [detail["loc"] for detail in details if detail["type"] == "extra_forbidden"]
         return tuple(
-            _problem(document, at, detail, schema)
-            for detail in error.errors(include_url=False, include_input=False, include_context=True)
+            _problem(document, at, detail, schema) for detail in details if not _is_mistyped(detail, strangers)
         )
+
+
+def _is_mistyped(detail: ErrorDetails, strangers: Sequence[tuple[int | str, ...]]) -> bool:
+    """Whether a key is missing only because it stands there under a name like it, which is told already."""
+    *around, name = detail["loc"] or ("",)
+    beside = [str(loc[-1]) for loc in strangers if list(loc[:-1]) == around]
+    return detail["type"] == "missing" and bool(get_close_matches(str(name), beside, n=1, cutoff=0.6))
 
 
 def near(name: str, known: Sequence[str]) -> str:
@@ -66,13 +78,24 @@ def _problem(document: Document, at: Path, detail: ErrorDetails, schema: Mapping
         hint = _ELSEWHERE.get(key) or _home(schema, key) or near(key, known)
         return document.problem(path, "unknown key", hint=hint, at_key=True)
     if kind == "missing":
-        return document.problem(path, "is required", at_key=True)
+        return document.problem(path, "is required", hint=_REQUIRED.get(str(path[-1]), ""), at_key=True)
     if kind == "string_pattern_mismatch":
         at_key = detail["loc"][-1] == "[key]"
         hint = _NAME if at_key else _TABLE
         return document.problem(path, "not a possible name", hint=hint, at_key=at_key)
     message, advice = _words(document, path, detail)
+    if kind == "literal_error" and not advice:
+        advice = _as_map(str(_value(document, path)), keys_at(schema, inner))
+    if kind == "model_type" and not path:
+        message, advice = "the file should be a map of keys", "such as `base_url` and `streams`"
     return document.problem(path, message, hint=advice)
+
+
+def _as_map(value: str, keys: Sequence[str]) -> str:
+    """A hint where a single word is not enough, and a map would say what is meant."""
+    if value in keys:
+        return f"`{value}` needs more: write {{{value}: ...}}"
+    return f"or a map with {', '.join(keys)}" if 0 < len(keys) <= 8 else ""
 
 
 def _home(schema: Mapping[str, Any], key: str) -> str:

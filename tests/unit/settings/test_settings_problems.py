@@ -69,9 +69,30 @@ def test_problems_of_all_files_come_together(problems: Problems) -> None:
 
     assert told == [
         "a.yaml:3:12: streams.x.key: should be a field of an item, or a list of fields",
-        "b.yaml:1:1: base_url: is required",
+        "b.yaml:1:1: base_url: is required (the address of the API, as in base_url: https://api.example.org/v1)",
         "b.yaml:1:10: streams: has too few members",
         "etl.yaml:1:1: databse: unknown key (did you mean `database`?)",
+    ]
+
+
+def test_a_misspelt_key_is_told_once_and_not_as_missing_too(problems: Problems) -> None:
+    """The second line sent people looking for a second mistake."""
+    assert problems(shop=GOOD.replace("base_url", "base_ulr")) == [
+        "shop.yaml:1:1: base_ulr: unknown key (did you mean `base_url`?)"
+    ]
+
+
+def test_what_this_version_cannot_do_is_not_called_unknown_as_well(problems: Problems) -> None:
+    """`raw` belongs to a stream, and there it would be refused again."""
+    assert problems(shop=f"{GOOD}raw: 7d\n") == [
+        "shop.yaml:4:1: raw: `raw` is part of the format, but this version cannot do it yet"
+    ]
+
+
+def test_a_file_that_is_a_list_is_told_what_it_should_be(problems: Problems) -> None:
+    """Without a key there is no path to name."""
+    assert problems(shop="- a\n") == [
+        "shop.yaml:1:1: the file should be a map of keys (such as `base_url` and `streams`)"
     ]
 
 
@@ -80,6 +101,8 @@ def test_problems_of_all_files_come_together(problems: Problems) -> None:
     [
         ("pages: {number: one}", "7:21: streams.items.pages.number: should be a whole number"),
         ("pages: lnk", "7:12: streams.items.pages: should be `none` or `link` (did you mean `link`?)"),
+        ("pages: cursor", "should be `none` or `link` (`cursor` needs more: write {cursor: ...})"),
+        ("deletes: soft", "should be `ignore` or `infer` (or a map with field, when)"),
         ("pages: [a]", "should be `none`, `link`, or a map with one of number, offset, cursor, link"),
         ("records: 'a['", "streams.items.records: is no valid JMESPath at its end: Incomplete expression"),
         ("records: 'a[?b=1]'", "is no valid JMESPath at character 5, `=1]`: Unknown token"),
