@@ -162,7 +162,7 @@ def _masked(row: Row, redactor: Redactor) -> Row:
 def _paging(stream: Stream, taken: Taken) -> Finding:
     """The proof, where a second page was asked for at all."""
     if len(taken.pages) < 2 and taken.next is not None:
-        return Finding(grade="ok", text="only one page was asked for: paging is not proven")
+        return Finding(grade="warning", text="only one page was asked for: paging is not proven")
     return page_two(stream, taken)
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from unittest.mock import patch
 
 import pytest
+
+from etl.entrypoints.cli.session import Session
 
 DOORS = """\
 base_url: {url}
@@ -28,7 +31,24 @@ streams:
     pages: {{number: 0, size: 10, total_rows: totalItems}}
     key: id
 """
+SHOP_SINCE_2020 = """\
+base_url: {url}
+streams:
+  orders:
+    path: /api/orders
+    params: {{updated_since: "{{start}}", until: "{{end}}", page: "{{page}}", pageSize: "{{size}}"}}
+    records: data
+    pages: {{number: 0, size: 20, total_rows: total}}
+    key: id
+    incremental: {{field: updated_at, start: 2020-01-01, step: 30d}}
+"""
 SECRET = "open-sesame-but-not-this-one"
+
+
+def on_terminal(project, *arguments: str, width: int) -> list[str]:
+    """What a command prints on stdout where that is a terminal of this width."""
+    with patch.object(Session, "width", lambda session, out: width):
+        return project.here(*arguments).out.splitlines()
 
 
 def facts(done, grade: str) -> list[tuple[str, str]]:
@@ -288,3 +308,29 @@ def test_a_wrong_selector_is_a_usage_error(lite, command: tuple[str, ...]) -> No
 
     assert done.code == 2
     assert "did you mean shop.items?" in done.err
+
+
+def test_plan_fits_a_narrow_terminal(lite) -> None:
+    """What is read is folded under its title; where the names leave no room for it, it stands below them."""
+    lite.configure(SHOP_SINCE_2020, "shop")
+    lite.configure(SHOP_SINCE_2020.replace("orders:", "orders_of_all_the_shops_in_town:"), "shopping_mall")
+
+    folded = on_terminal(lite, "plan", "shop", width=80)
+    below = on_terminal(lite, "plan", "shopping_mall", width=80)
+
+    assert folded[0] == "stream       reach      requests  rows  what"
+    assert folded[1] == "shop.orders  first run         ?     ?  since 2020-01-01 00:00:00Z until"
+    assert folded[2].startswith(" " * folded[0].index("what"))
+    assert below[0] == "stream                                         reach      requests  rows"
+    assert below[2].startswith("  since 2020-01-01 00:00:00Z until ")
+    assert all(len(line) <= 80 for line in (*folded, *below))
+
+
+def test_preview_leaves_out_what_a_narrow_terminal_has_no_room_for(lite) -> None:
+    """And says so; a pipe gets every column."""
+    shown = on_terminal(lite, "preview", "shop.orders", "-n", "2", width=60)
+    piped = lite.here("preview", "shop.orders", "-n", "2")
+
+    assert shown[0].split() == ["id", "customer_id", "status", "total", "currency", "express"]
+    assert all(len(line) <= 60 for line in shown)
+    assert piped.out.splitlines()[0].split()[-3:] == ["address", "tags", "note"]

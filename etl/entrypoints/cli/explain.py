@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import textwrap
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from etl.entrypoints.cli.fold import fold
 from etl.entrypoints.cli.session import Session
 from etl.entrypoints.cli.table import table
+
+_WIDEST: Final = 96
+"""Longer lines are hard to read, whatever the terminal holds."""
 
 
 def explain(
@@ -28,8 +31,9 @@ def explain(
         return 0
     if code is None:
         rows = [(each.code, str(each.exit_code), each.means.partition(". ")[0].removesuffix(".")) for each in found]
-        for line in table(("code", "exit", "meaning"), rows, right=frozenset({1})):
-            session.data(line)
+        listed = table(("code", "exit", "meaning"), rows, right=frozenset({1}))
+        for line in listed:
+            session.data(line, under=listed[0].index("meaning"))
         return 0
     told = found[0]
     session.data(f"{told.code} (exit code {told.exit_code})")
@@ -42,5 +46,5 @@ def explain(
 
 
 def _paragraph(session: Session, text: str, lead: str) -> None:
-    filled = textwrap.wrap(text, 96, initial_indent=lead, subsequent_indent=" " * len(lead), break_long_words=False)
-    session.data("\n".join(filled))
+    width = min(_WIDEST, session.width(session.out) or _WIDEST)
+    session.data("\n".join(fold(lead + text, width, under=len(lead))))

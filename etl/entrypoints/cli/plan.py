@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 PENDING = 10
 _TITLES: Final = ("stream", "reach", "requests", "rows", "what")
+_NUMBERS: Final = frozenset({2, 3})
+_ROOM: Final = 24
+"""Columns that a text needs at least."""
 
 
 def plan(
@@ -85,25 +88,37 @@ def _show(session: Session, found: SyncPlan) -> None:
     if not found.streams:
         session.say("no stream is selected")
         return
-    lines = table(_TITLES, [_row(stream) for stream in found.streams], right=frozenset({2, 3}))
-    # What is read comes last, so that a narrow terminal folds it and nothing else.
-    under = lines[0].rindex(_TITLES[-1])
-    session.data(lines[0])
-    for stream, line in zip(found.streams, lines[1:], strict=True):
-        session.data(session.printable(line), under=under)
-        for change in stream.changes:
-            session.data(f"  {session.printable(change)}", under=4)
-        if stream.estimate.requests is None and found.probed and not stream.problem:
-            session.data(f"  {session.printable(stream.estimate.basis)}", under=4)
-        if stream.problem:
-            session.data(f"  {marks_for(session.out).bad} {session.printable(stream.problem)}", "red", under=4)
-        if stream.hint:
-            session.data(f"    hint: {session.printable(stream.hint)}", under=4)
+    _streams(session, found)
     for change in found.changes:
         session.data(f"+ {change}")
     session.data(_foot(found))
     if not found.probed and any(stream.estimate.requests is None and not stream.problem for stream in found.streams):
         session.say("sizes that are unknown: etl plan --probe asks the API, one request a stream", under=4)
+
+
+def _streams(session: Session, found: SyncPlan) -> None:
+    """The table. What is read comes last: a narrow terminal folds it and nothing else, or has it on a line below."""
+    rows = [_row(stream) for stream in found.streams]
+    lines = table(_TITLES, rows, right=_NUMBERS)
+    under, width = lines[0].rindex(_TITLES[-1]), session.width(session.out)
+    below = width is not None and under + _ROOM > width
+    if below:
+        lines = table(_TITLES[:-1], [row[:-1] for row in rows], right=_NUMBERS)
+    session.data(lines[0])
+    for stream, line, row in zip(found.streams, lines[1:], rows, strict=True):
+        session.data(session.printable(line), under=under)
+        for detail in (*row[-1:] * below, *stream.changes, *_unknown(stream, found)):
+            session.data(f"  {session.printable(detail)}", under=4)
+        if stream.problem:
+            session.data(f"  {marks_for(session.out).bad} {session.printable(stream.problem)}", "red", under=4)
+        if stream.hint:
+            session.data(f"    hint: {session.printable(stream.hint)}", under=4)
+
+
+def _unknown(stream: StreamPlan, found: SyncPlan) -> tuple[str, ...]:
+    """What a probe learned where it did not learn the size."""
+    told = found.probed and stream.estimate.requests is None and not stream.problem
+    return (stream.estimate.basis,) if told else ()
 
 
 def _row(stream: StreamPlan) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ def run(arguments: Sequence[str]) -> int:
     except typer.TyperException as error:
         return _refuse(error, arguments)
     except typer.Abort:
+        print(file=sys.stderr)  # behind the question that was not answered
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
