@@ -11,8 +11,8 @@ import asyncio
 from etl.model.page import Page
 from etl.ports import Clock
 
-ROWS = 2_000
-PAGES = 64
+ROWS = 4_000
+PAGES = 128
 SECONDS = 1.0
 BYTES = 32 * 1024 * 1024
 

@@ -55,9 +55,9 @@ async def taken(buffer: Buffer) -> asyncio.Task[list[Page]]:
     return task
 
 
-@pytest.mark.parametrize(("pages", "rows"), [(64, 1), (2, 1000), (1, 2000)])
+@pytest.mark.parametrize(("pages", "rows"), [(128, 1), (2, 2000), (1, 4000)])
 async def test_a_full_batch_does_not_wait(still, pages, rows):
-    """64 pages or 2,000 rows."""
+    """128 pages or 4,000 rows."""
     buffer = Buffer(still)
     task = await taken(buffer)
     for _ in range(pages - 1):
@@ -71,12 +71,12 @@ async def test_a_full_batch_does_not_wait(still, pages, rows):
 async def test_a_batch_is_cut_where_it_is_full(still):
     """Pages that were put at once are committed in batches all the same."""
     buffer = Buffer(still)
-    for _ in range(50):
+    for _ in range(100):
         await buffer.put(page(100))
-    assert len(await buffer.take()) == 20
-    assert len(await buffer.take()) == 20
+    assert len(await buffer.take()) == 40
+    assert len(await buffer.take()) == 40
     buffer.hurry()
-    assert len(await buffer.take()) == 10
+    assert len(await buffer.take()) == 20
 
 
 @pytest.mark.parametrize("end", ["hurry", "finish"])
