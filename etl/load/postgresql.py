@@ -54,7 +54,19 @@ async def write(
     now: datetime,
     upper: Cursor | None,
 ) -> None:
-    """Send rows in the order of `shape.sent`."""
+    """Send rows in the order of `shape.sent`; where a key is there, the newer version wins."""
+    tail = shape.on_conflict(_MARK + ("::text" if shape.cursor is CursorKind.TEXT else "::bigint"))
+    await _send(connection, shape, rows, tail, (run_id, now, now, *_bounds(shape, upper)))
+
+
+async def add(connection: AsyncConnection, shape: Shape, rows: Sequence[Row], *, run_id: str, now: datetime) -> int:
+    """Send rows in the order of `shape.sent`; leaves keys that are there alone. Returns how many rows were new."""
+    return await _send(connection, shape, rows, " ON CONFLICT DO NOTHING", (run_id, now, now))
+
+
+async def _send(
+    connection: AsyncConnection, shape: Shape, rows: Sequence[Row], tail: str, parameters: Sequence[object]
+) -> int:
     driver = await _driver(connection)
     stage = quote(f"_etl_stage_{shape.schema.version}")
     types = _stage_types(shape)
@@ -66,7 +78,8 @@ async def write(
             copy.set_types([_COPIED.get(kind, kind) for kind, _ in types])
             for row in rows:
                 await copy.write_row(row)
-        await cursor.execute((_insert(shape, stage, types)), (run_id, now, now, *_bounds(shape, upper)))
+        await cursor.execute(_escaped(_insert(shape, stage, types) + tail), parameters)
+        return cursor.rowcount
 
 
 def _insert(shape: Shape, stage: str, types: Sequence[tuple[str, str]]) -> str:
@@ -75,11 +88,9 @@ def _insert(shape: Shape, stage: str, types: Sequence[tuple[str, str]]) -> str:
     positions = {name: number for number, name in enumerate(shape.sent)}
     order = ", ".join(f"c{positions[name]}" for name in shape.schema.key)
     constant = f"{_MARK}::text, {_MARK}, {_MARK}"
-    upper = _MARK + ("::text" if shape.cursor is CursorKind.TEXT else "::bigint")
-    return _escaped(
+    return (
         f"INSERT INTO {quote(shape.table)} ({columns}) SELECT {values}, {constant} FROM {stage}"  # noqa: S608 - quoted
         + (f" ORDER BY {order}" if order else "")
-        + shape.on_conflict(upper)
     )
 
 

@@ -20,6 +20,7 @@ from etl.errors import DatabaseRefused
 from etl.load import postgresql, sqlite
 from etl.load.batch import BYTES, Buffer
 from etl.load.merge import Mark, Merge, append, batch_keys, first_seq, merge
+from etl.load.novelty import NotAllNew, Novelty
 from etl.load.statements import Shape, shape_of
 from etl.model.events import BatchCommitted, SchemaChanged
 from etl.model.instants import Cursor
@@ -79,6 +80,7 @@ class TableWriter:
         self._upper_bound = upper_bound
         self._lacks_marks = stream.deletes.marked and table is not None
         self._buffer = Buffer(clock, bound=bound)
+        self._novelty = Novelty(worth=database.dialect == "postgresql")
         self._dialect: ModuleType = sqlite if database.dialect == "sqlite" else postgresql
 
     async def put(self, page: Page) -> None:
@@ -127,7 +129,10 @@ class TableWriter:
         async def settled(connection: AsyncConnection) -> bool:
             return len(await self._journal.committed(connection, lines)) == len(lines)
 
-        await self._database.transact(work, lane=self._stream.id, settled=settled)
+        try:
+            await self._database.transact(work, lane=self._stream.id, settled=settled)
+        except NotAllNew:  # rolled back; the guess is given up, so this looks first
+            await self._database.transact(work, lane=self._stream.id, settled=settled)
         seconds = self._clock.monotonic() - started
         self._listener(BatchCommitted(stream=self._stream.id, counts=_counts(lines), seconds=seconds))
 
@@ -181,9 +186,15 @@ class TableWriter:
             return Merge(rows=[], lines=[Line(page=page) for page in pages])
         shape = shape_of(self._stream, self._table, self._database.dialect, floor=self._floor)
         upper = self._upper_bound() if shape.cursor is not None else None
-        merged = await self._merged(connection, shape, pages, upper)
-        if merged.rows:
-            now = self._clock.now()
+        guessed = bool(shape.schema.key) and not shape.marked and self._novelty.is_expected(pages)
+        merged = await self._merged(connection, shape, pages, upper, look=not guessed)
+        if not merged.rows:
+            return merged
+        now = self._clock.now()
+        if guessed:
+            new = await postgresql.add(connection, shape, merged.rows, run_id=self._run_id, now=now)
+            self._novelty.prove(new == len(merged.rows))
+        else:
             await self._dialect.write(connection, shape, merged.rows, run_id=self._run_id, now=now, upper=upper)
         return merged
 
@@ -195,14 +206,16 @@ class TableWriter:
         return Mark(at=at, inferred=deletes.kind is DeletesKind.INFER, known_only=self._stream.comes_in_order)
 
     async def _merged(
-        self, connection: AsyncConnection, shape: Shape, pages: Sequence[Page], upper: Cursor | None
+        self, connection: AsyncConnection, shape: Shape, pages: Sequence[Page], upper: Cursor | None, *, look: bool
     ) -> Merge:
         with_cursor, mark = shape.cursor is not None, self._mark()
         if not shape.schema.key:
             return append(pages, self._ordinal, with_cursor=with_cursor, mark=mark)
         keys = batch_keys(pages, len(shape.schema.key))
-        wanted = list(set().union(*keys))
+        wanted = list(set().union(*keys)) if look else []
         stored = await self._dialect.prefetch(connection, shape, wanted) if wanted else {}
+        if look:
+            self._novelty.saw(len(wanted), known=len(stored))
         return merge(
             pages,
             keys,
