@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from etl.db.address import Address, parse_address
 from etl.db.database import Database, open_database
 from etl.db.engines import BUSY_TIMEOUT_S
-from etl.db.migrate import HEAD
+from etl.db.migrate import HEAD, refuse_newer
 from etl.errors import DatabaseRefused
 from etl.ports import Clock
 
@@ -47,6 +47,7 @@ async def examine(url: str, *, clock: Clock, busy_timeout_s: float = BUSY_TIMEOU
         return _to_be_made(address, address.path)
     async with open_database(url, clock=clock, create=False, busy_timeout_s=busy_timeout_s) as database:
         revision = await database.revision()
+        refuse_newer(address.label, revision)
         async with database.write() as connection:
             if database.dialect == "postgresql":
                 await _let_us_write(connection, database.label)
@@ -77,11 +78,12 @@ async def open_existing(
         return
     async with open_database(url, clock=clock, create=False, busy_timeout_s=busy_timeout_s) as database:
         revision = await database.revision()
+        refuse_newer(database.label, revision)
         if revision not in (None, HEAD):
             raise DatabaseRefused(
-                f"{database.label} has state tables of another version",
-                why=f"their revision is {revision}, this program knows {HEAD}",
-                hint="`etl migrate` brings older ones up to date; newer ones need a newer program",
+                f"{database.label} has state tables of an older version",
+                why=f"their revision is {revision}, this program's is {HEAD}",
+                hint="`etl migrate` brings them up to date, as the next sync does",
                 data="nothing was changed",
             )
         yield None if revision is None else database

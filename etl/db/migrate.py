@@ -45,7 +45,7 @@ async def migrate(database: Database) -> bool:
         stored = await stored_revision(connection)
         if stored == HEAD:
             return False
-        _refuse_newer(database.label, stored)
+        refuse_newer(database.label, stored)
         statements = recorded(scripts(), database.dialect, HEAD) if stored is None else []
         await connection.run_sync(lambda sync: replay(sync, statements) if statements else upgrade(sync))
         return True
@@ -68,8 +68,9 @@ def scripts() -> Path:
     return shipped if shipped.is_dir() else package.parent / "migrations"
 
 
-def _refuse_newer(label: str, stored: str | None) -> None:
-    if stored is None:
+def refuse_newer(label: str, stored: str | None) -> None:
+    """Raises DatabaseRefused for state tables that only a newer program knows."""
+    if stored in (None, HEAD):
         return
     from alembic.script import ScriptDirectory
 

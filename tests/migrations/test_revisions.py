@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from etl.db.database import open_database
+from etl.db.health import examine, open_existing
 from etl.db.migrate import HEAD, alembic_config
 from etl.db.state import metadata
 from etl.errors import DatabaseRefused
@@ -111,6 +112,25 @@ async def test_a_database_of_a_newer_version_is_refused(database_url, clock):
         with pytest.raises(DatabaseRefused, match="made by a newer version"):
             await database.migrate()
         assert await database.revision() == "9999"
+    with pytest.raises(DatabaseRefused, match="made by a newer version"):
+        await examine(database_url, clock=clock)
+    with pytest.raises(DatabaseRefused, match="made by a newer version"):
+        async with open_existing(database_url, clock=clock):
+            pass
+
+
+async def test_a_database_of_an_older_version_is_whole_and_cannot_be_looked_at(database_url, clock):
+    """`etl check` says that the next sync mends it; `etl plan`, which changes nothing, names the command that does."""
+    async with open_database(database_url, clock=clock) as database:
+        await database.migrate()
+        async with database.write() as connection:
+            await connection.execute(text("UPDATE etl_alembic_version SET version_num = '0001'"))
+
+    assert (await examine(database_url, clock=clock)).is_current is False
+    with pytest.raises(DatabaseRefused, match="of an older version") as caught:
+        async with open_existing(database_url, clock=clock):
+            pass
+    assert caught.value.hint == "`etl migrate` brings them up to date, as the next sync does"
 
 
 def test_plain_alembic_migrates_the_same_database(database_url, tmp_path):
