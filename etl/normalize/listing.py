@@ -6,7 +6,7 @@ zero rows would look like the end of the list, and the rest of it would be lost 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import starmap
 from typing import Final
 
@@ -24,6 +24,8 @@ from etl.normalize.literals import is_nested, is_object
 
 _lists: Final = msgspec.json.Decoder(list[Raw])
 _encode: Final = msgspec.json.Encoder().encode
+_DEEPEST: Final = 3
+"""How far down in an answer a list is looked for that a hint could name."""
 
 
 class Listing:
@@ -44,7 +46,7 @@ class Listing:
             raise MalformedPage(
                 f"the answer has no records at {self._records.path.path or '@'!r}",
                 why=f"it begins with {' '.join(document.body[:200].decode(errors='replace').split())[:120]}",
-                hint="compare `records` with a real answer",
+                hint=_elsewhere(document) or "compare `records` with a real answer",
                 reason="records-missing",
             )
         match self._records.kind:
@@ -103,6 +105,23 @@ class Listing:
             why=why,
             reason="records-shape",
         )
+
+
+def _elsewhere(document: Document) -> str:
+    """A hint at the lists of objects that the answer does hold; empty where there is none, or where it is no JSON."""
+    try:
+        found = [".".join(path) for path in _lists_of_objects(document.tree, ())]
+    except MalformedPage:
+        return ""
+    return f"it has a list of objects at {', '.join(found[:4])}: is that `records`?" if found else ""
+
+
+def _lists_of_objects(node: object, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    if isinstance(node, list) and path and node and all(isinstance(one, dict) for one in node):
+        yield path
+    elif isinstance(node, dict) and len(path) < _DEEPEST:
+        for name, member in node.items():
+            yield from _lists_of_objects(member, (*path, str(name)))
 
 
 def select(selector: Selector | None, document: Document) -> bytes | None:

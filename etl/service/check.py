@@ -24,7 +24,15 @@ from etl.service.app import OpenedSource, Scout
 from etl.service.choice import Selection, choose
 from etl.service.facts import Fact, Grade, problem_fact
 from etl.service.first_member import first_member
-from etl.service.sampling import Finding, key_finding, order_finding, page_two, sample_windows, take_rows
+from etl.service.sampling import (
+    Finding,
+    key_finding,
+    order_finding,
+    page_two,
+    records_finding,
+    sample_windows,
+    take_rows,
+)
 from etl.settings import Settings
 
 SKEW = timedelta(seconds=30)
@@ -158,7 +166,7 @@ async def _stream_facts(
         member = await first_member(scout, opened, stream)
         taken = await take_rows(sampler, sample_windows(stream, scout.clock.now(), member), 2)
     except EtlError as error:
-        text, code, closed = str(error), error.code, _is_closed(error)
+        text, code, closed = str(error).removeprefix(f"{stream.id}: "), error.code, _is_closed(error)
         yield Fact(
             grade=Grade.PROBLEM, about=stream.id, text=text, hint=error.hint, code=code, online=True, closed=closed
         )
@@ -171,7 +179,8 @@ async def _stream_facts(
         yield Fact(grade=Grade.WARNING, about=stream.id, text=text, online=True)
         return
     yield _of_finding(stream, page_two(stream, taken))
-    for finding in (_rejects(taken.pages), key_finding(stream, taken), order_finding(stream, taken)):
+    rejects, key, order = _rejects(taken.pages), key_finding(stream, taken), order_finding(stream, taken)
+    for finding in (records_finding(stream, taken), rejects, key, order):
         if finding is not None:
             yield _of_finding(stream, finding)
 

@@ -18,7 +18,7 @@ from etl.query.cells import shown
 from etl.service.app import Sampler, Scout
 from etl.service.first_member import first_member, unasked_member
 from etl.service.planning import plan_slice, read_bound
-from etl.service.sampling import Finding, Taken, page_two, sample_windows, take_rows
+from etl.service.sampling import Finding, Taken, page_two, records_finding, sample_windows, take_rows
 from etl.settings import select
 
 _RETRIES = 1
@@ -160,7 +160,10 @@ def _masked(row: Row, redactor: Redactor) -> Row:
 
 
 def _paging(stream: Stream, taken: Taken) -> Finding:
-    """The proof, where a second page was asked for at all."""
+    """The proof, where a second page was asked for at all; paging a frame instead of its rows proves nothing."""
+    framed = records_finding(stream, taken)
+    if framed is not None:
+        return framed
     if len(taken.pages) < 2 and taken.next is not None:
         return Finding(grade="warning", text="only one page was asked for: paging is not proven")
     return page_two(stream, taken)

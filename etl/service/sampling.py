@@ -6,8 +6,10 @@ what the first one left over; and text is sorted by rules that only the server k
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -22,6 +24,7 @@ from etl.model.page import Page, PageRequest
 from etl.model.proof import ProofMode, promise, promise_by_cursor, proof_of
 from etl.model.stream import PagesKind, Stream
 from etl.model.window import Window
+from etl.probe.rows import find_rows
 from etl.service.app import Sampler
 from etl.service.planning import plan_sync
 
@@ -141,6 +144,26 @@ def page_two(stream: Stream, taken: Taken) -> Finding:
             hint="sort by a unique field that never changes",
         )
     return Finding(grade="ok", text=f"{told}: paging proven")
+
+
+def records_finding(stream: Stream, taken: Taken) -> Finding | None:
+    """Where the whole answer became one item, and that item is the frame around a list; None where all is well."""
+    whole_body = stream.records.kind == "objects" and stream.records.path.plain == ()
+    is_detail = stream.for_each is not None and stream.for_each.rows is not None
+    first = taken.pages[0]
+    if not whole_body or is_detail or first.facts.count != 1:
+        return None
+    with suppress(ValueError, RecursionError):
+        body = json.loads(first.response.body)
+        place = find_rows(body, stream.name)
+        rows = place.rows(body) if place is not None and place.path and place.shape == "objects" else None
+        if place is not None and rows is not None and len(rows) > 1:
+            return Finding(
+                grade="warning",
+                text=f"the whole answer is one item, and it holds a list of {several(len(rows), 'object')}",
+                hint=f"if those are the rows, write records: {place.selector}",
+            )
+    return None
 
 
 def _one_page(page: Page) -> Finding:

@@ -144,6 +144,27 @@ def test_a_page_parameter_that_the_api_ignores_is_found_before_the_first_sync(li
     assert preview.json["paging"]["grade"] == "problem"
 
 
+def test_a_frame_that_became_a_row_is_told_with_the_list_inside_it(lite) -> None:
+    """Without `records` and without a key the sync succeeded, with one row for a thousand."""
+    lite.configure(
+        "base_url: {url}\nlimits: {{retries: 0}}\n"
+        "defaults: {{path: /api/items, pages: none, write: replace}}\n"
+        "streams: {{frame: {{}}, astray: {{records: data.items}}}}\n",
+        "framed",
+    )
+
+    check, preview = lite.here("check", "framed", "--json"), lite.here("preview", "framed.frame", "-n", "0")
+
+    told = "the whole answer is one item, and it holds a list of 10 objects"
+    assert facts(check, "warning") == [("framed.frame", told)]
+    hints = {fact["about"]: fact["hint"] for fact in check.json["facts"] if fact["grade"] in ("warning", "problem")}
+    assert hints == {
+        "framed.frame": "if those are the rows, write records: items",
+        "framed.astray": "it has a list of objects at items: is that `records`?",
+    }
+    assert f"! {told}" in preview.err
+
+
 def test_a_database_that_cannot_be_made_is_seen_offline(lite) -> None:
     """A file stands where its folder should be: 6, as a sync would end."""
     lite.folder.joinpath("file").write_text("", encoding="utf-8")

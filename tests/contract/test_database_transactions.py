@@ -6,11 +6,12 @@ import asyncio
 import sqlite3
 import stat
 
+import psycopg
 import pytest
 from sqlalchemy import make_url, text
 
 from etl.db.database import open_database
-from etl.db.refusals import CommitUnknown
+from etl.db.refusals import CommitUnknown, refused
 from etl.errors import DatabaseRefused, UsageError
 
 
@@ -263,6 +264,23 @@ async def test_a_host_a_database_and_a_user_that_are_not_there_are_told_apart(pg
             async with open_database(url.render_as_string(hide_password=False), clock=clock):
                 pass
         assert (caught.value.what.split(" ", 1)[1], caught.value.hint) == (what, hint)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ('FATAL: password authentication failed for user "etl"', "refused the login"),
+        ('FATAL: no pg_hba.conf entry for host "10.0.0.7", user "etl", database "shop"', "refused the login"),
+        ("fe_sendauth: no password supplied", "refused the login"),
+        ("FATAL: the database system is starting up", "cannot be reached"),
+        ("FATAL: sorry, too many clients already", "cannot be reached"),
+    ],
+)
+def test_a_connection_that_did_not_come_about_is_told_by_the_servers_words(text, what):
+    """The driver gives these errors no code. The words are those of PostgreSQL 15."""
+    error = psycopg.OperationalError(f'connection failed: connection to server at "10.0.0.1", port 5432 failed: {text}')
+
+    assert refused(error, "db").what == f"db {what}"
 
 
 async def test_without_the_driver_the_extra_is_named(clock, monkeypatch):

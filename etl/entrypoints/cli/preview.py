@@ -69,7 +69,7 @@ def _story(session: Session, found: Preview) -> None:
         total = f" of {answer.total_rows:,}" if answer.total_rows is not None else ""
         session.say(
             f"  {session.printable(answer.position, 60)}: {answer.status} in {answer.seconds:.3f} s, "
-            f"{answer.items:,} items{total}, {size(answer.bytes)}"
+            f"{several(answer.items, 'item')}{total}, {size(answer.bytes)}"
         )
     mark = {"ok": session.marks.good, "warning": "!", "problem": session.marks.bad}[found.paging.grade]
     colour = {"warning": "yellow", "problem": "red"}.get(found.paging.grade)
