@@ -13,7 +13,7 @@ from http import HTTPStatus
 
 from etl.db.engines import busy_timeout_from
 from etl.db.health import Health, examine, open_existing
-from etl.errors import AuthRefused, EtlError, GaveUp, SourceUnavailable
+from etl.errors import AuthRefused, EtlError, GaveUp, SourceFailed, SourceUnavailable
 from etl.listeners.figures import several, size
 from etl.model.events import Event, QuotaSeen, RequestRetried, Warned
 from etl.model.page import Page
@@ -189,6 +189,8 @@ def _is_closed(error: EtlError) -> bool:
     """Whether the whole source is meant: it cannot be reached, or knows us not. A 403, or a 500, may be one list's."""
     if isinstance(error, AuthRefused):
         return error.status != HTTPStatus.FORBIDDEN
+    if error.code == SourceFailed.code:  # a certificate, a header that cannot be sent
+        return True
     cause = error.__cause__
     return isinstance(error, GaveUp) and isinstance(cause, SourceUnavailable) and not _ANSWERED.match(cause.reason)
 

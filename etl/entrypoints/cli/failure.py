@@ -21,10 +21,15 @@ def anatomy(error: EtlError, printable: Printable, mark: str, width: int | None 
     lines: list[str] = []
     for what in whats or [printable(error.what, 1000)]:
         lines += fold(f"{mark} {what}", width, under=len(mark) + 1)
-    parts = (("why", error.why), ("hint", error.hint), ("data", error.data), ("code", error.code))
+    parts = (("why", error.why), ("hint", error.hint), ("data", error.data), ("code", coded(error.code)))
     for name, text in parts:
         lines += fold(f"  {name:<5} {printable(text, 1000)}", width, under=8) if text else ()
     return "\n".join(lines)
+
+
+def coded(code: str) -> str:
+    """A code with the command that tells more of it."""
+    return f"{code}  (etl explain {code})" if code else ""
 
 
 def as_fields(error: EtlError, printable: Printable) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from functools import reduce
 from operator import add
 from typing import Any, Final
 
+from etl.entrypoints.cli.failure import coded
 from etl.entrypoints.cli.session import Session
 from etl.entrypoints.cli.table import table
 from etl.listeners.figures import instant, seconds, several, size
@@ -154,7 +155,7 @@ def _causes(session: Session, results: Sequence[StreamResult]) -> list[Told]:
         if result.hint:
             told.append((f"  hint  {session.printable(result.hint)}", None))
         if result.error_code:
-            told.append((f"  code  {result.error_code}", None))
+            told.append((f"  code  {coded(result.error_code)}", None))
     return told
 
 

@@ -56,7 +56,7 @@ def test_an_error_is_told_in_its_four_parts_and_without_a_traceback() -> None:
         "x shop.orders: 401 on page 1",
         "  why   SHOP_TOKEN is wrong",
         "  data  nothing written",
-        "  code  E-AUTH",
+        "  code  E-AUTH  (etl explain E-AUTH)",
     ]
     assert made.out.getvalue() == ""
 
@@ -76,7 +76,7 @@ def test_every_problem_of_a_configuration_has_its_own_line() -> None:
     assert made.err.getvalue().splitlines() == [
         "x config/a.yaml:3:5: streams.x: unknown key (did you mean y?)",
         "x config/b.yaml: empty",
-        "  code  E-CONFIG",
+        "  code  E-CONFIG  (etl explain E-CONFIG)",
     ]
 
 

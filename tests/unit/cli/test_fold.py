@@ -85,5 +85,6 @@ def test_an_error_is_folded_part_by_part() -> None:
         "  why   config has items and",
         "        customers",
         "  hint  did you mean items?",
-        "  code  E-USAGE",
+        "  code  E-USAGE  (etl explain",
+        "        E-USAGE)",
     ]

@@ -114,7 +114,7 @@ def test_a_stream_that_ended_badly_has_its_cause_in_full() -> None:
     assert max(map(len, lines[1:4])) <= 60
     assert "x github.labels: capped at 1,000\\nrows" in lines
     assert "  hint  use windows" in lines
-    assert "  code  E-INCOMPLETE" in lines
+    assert "  code  E-INCOMPLETE  (etl explain E-INCOMPLETE)" in lines
 
 
 def test_a_file_gets_the_whole_table() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from etl.errors import AuthRefused, DatabaseRefused, EtlError, GaveUp, RequestRefused, SourceUnavailable
+from etl.errors import AuthRefused, DatabaseRefused, EtlError, GaveUp, RequestRefused, SourceFailed, SourceUnavailable
 from etl.model.events import QuotaSeen
 from etl.model.page import Page, PageFacts, PageRequest, Response, RowBlock
 from etl.model.source import Source
@@ -141,7 +141,9 @@ def refused(status: int) -> AuthRefused:
     return error
 
 
-@pytest.mark.parametrize("error", [gave_up("connect"), gave_up("timeout"), refused(401)], ids=str)
+@pytest.mark.parametrize(
+    "error", [gave_up("connect"), gave_up("timeout"), refused(401), SourceFailed("certificate")], ids=str
+)
 async def test_a_closed_door_is_knocked_at_once(tmp_path: Path, error: EtlError) -> None:
     """Each of a hundred streams would spend its deadline on the same dead server."""
     world = World(errors=dict.fromkeys(("items", "orders", "notes"), error))
