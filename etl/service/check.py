@@ -240,7 +240,9 @@ def _rejects(pages: Iterable[Page]) -> Finding | None:
     return Finding(
         grade="warning",
         text=f"{several(len(rejects), 'item')} would be rejected: {first.reason}{where}",
-        hint="`etl preview` shows them; `columns:` declares types",
+        hint="is `key` right, and do `records` lead to the items?"
+        if first.reason.startswith("key is ")
+        else "`etl preview` shows them; `columns:` declares types",
     )
 
 

@@ -174,7 +174,7 @@ def _one_page(page: Page) -> Finding:
             text=f"the API tells {total:,} rows, page 1 brought {count:,}, and nothing names page 2",
             hint="look at `pages`",
         )
-    return Finding(grade="ok", text=f"one page holds all {several(count, 'row')}")
+    return Finding(grade="ok", text="one page holds " + ("the only row" if count == 1 else f"all {count:,} rows"))
 
 
 def _shared(first: Page, second: Page) -> tuple[int, int]:

@@ -148,20 +148,27 @@ def test_a_frame_that_became_a_row_is_told_with_the_list_inside_it(lite) -> None
     """Without `records` and without a key the sync succeeded, with one row for a thousand."""
     lite.configure(
         "base_url: {url}\nlimits: {{retries: 0}}\n"
-        "defaults: {{path: /api/items, pages: none, write: replace}}\n"
-        "streams: {{frame: {{}}, astray: {{records: data.items}}}}\n",
+        "defaults: {{path: /api/items, pages: none}}\n"
+        "streams: {{frame: {{write: replace}}, keyed: {{key: id}}, astray: {{key: id, records: data.items}}}}\n",
         "framed",
     )
 
     check, preview = lite.here("check", "framed", "--json"), lite.here("preview", "framed.frame", "-n", "0")
 
     told = "the whole answer is one item, and it holds a list of 10 objects"
-    assert facts(check, "warning") == [("framed.frame", told)]
-    hints = {fact["about"]: fact["hint"] for fact in check.json["facts"] if fact["grade"] in ("warning", "problem")}
-    assert hints == {
-        "framed.frame": "if those are the rows, write records: items",
-        "framed.astray": "it has a list of objects at items: is that `records`?",
-    }
+    assert [
+        (fact["about"], fact["text"], fact["hint"]) for fact in check.json["facts"] if fact["grade"] == "warning"
+    ] == [
+        ("framed.frame", told, "if those are the rows, write records: items"),
+        ("framed.keyed", told, "if those are the rows, write records: items"),
+        (
+            "framed.keyed",
+            "1 item would be rejected: key is missing at $.id",
+            "is `key` right, and do `records` lead to the items?",
+        ),
+    ]
+    (astray,) = [fact for fact in check.json["facts"] if fact["grade"] == "problem"]
+    assert astray["hint"] == "it has a list of objects at items: is that `records`?"
     assert f"! {told}" in preview.err
 
 
