@@ -110,9 +110,9 @@ def refusal(label: str, status: int, headers: Mapping[str, str], excerpt: str, n
     exhausted = quota is not None and quota.remaining == 0
     if status == HTTPStatus.TOO_MANY_REQUESTS or (status == HTTPStatus.FORBIDDEN and (wait is not None or exhausted)):
         asked = wait if wait is not None else (quota.reset_s if quota is not None and exhausted else None)
-        return RateLimited(what, why=why, reason=str(status), retry_after_s=asked)
+        return RateLimited(what, why=why, hint=_TOO_OFTEN, reason=str(status), retry_after_s=asked)
     if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return SourceUnavailable(what, why=why, reason=str(status), retry_after_s=wait)
+        return SourceUnavailable(what, why=why, hint=_ITS_OWN, reason=str(status), retry_after_s=wait)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         refused = AuthRefused(
             what, why=why, hint="look at `auth` of this source: is the secret set, valid, and allowed to read this?"
@@ -157,6 +157,8 @@ _GONE: Final = frozenset({404, 410})
 _PAST_THE_END: Final = frozenset({204, 400, 404, 410, 416, 422})
 _AMBIGUOUS: Final = frozenset({400, 422})
 _ROUND_DEPTH: Final = 1_000
+_TOO_OFTEN: Final = "ask less often, as in limits: {rate: 1/s}; a run goes on from what is committed"
+_ITS_OWN: Final = "trouble of the server's own: try later, or tell its owner; a run goes on from what is committed"
 _HINTS: Final = {
     404: "is `path` right, and is base_url the API's and not its documentation's?",
     400: "the API did not understand the request; compare `params` with its documentation",

@@ -174,6 +174,8 @@ def _one_page(page: Page) -> Finding:
             text=f"the API tells {total:,} rows, page 1 brought {count:,}, and nothing names page 2",
             hint="look at `pages`",
         )
+    if not count:
+        return Finding(grade="warning", text="no row came: nothing can be told of the paging")
     return Finding(grade="ok", text="one page holds " + ("the only row" if count == 1 else f"all {count:,} rows"))
 
 

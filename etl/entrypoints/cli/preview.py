@@ -138,8 +138,8 @@ def _afterwards(session: Session, found: Preview) -> None:
         session.say(f"  and {len(found.rejects) - 5:,} more")
     if found.next is not None:
         session.say(f"  next  {found.next.method} {session.printable(found.next.url, 2000)}")
-    else:
-        session.say("  next  nothing: the list ends here" if not found.failure else f"  next  {found.failure}")
+    elif not found.failure:
+        session.say("  next  nothing: the list ends here")
     session.say("nothing was stored")
 
 

@@ -117,6 +117,14 @@ def test_a_refusal_names_the_answer_and_a_hint():
     assert "auth" in error.hint
 
 
+def test_what_a_person_can_do_differs_between_trouble_and_a_limit():
+    """A server's own trouble is waited for; a limit is kept by asking less often."""
+    hints = [refusal("x", status, {}, "", NOW).hint.partition(";")[0] for status in (500, 503, 429)]
+
+    trouble = "trouble of the server's own: try later, or tell its owner"
+    assert hints == [trouble, trouble, "ask less often, as in limits: {rate: 1/s}"]
+
+
 def test_a_used_up_quota_tells_how_long_to_wait_where_no_retry_after_does():
     """`Retry-After` wins when both are there."""
     headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "40"}

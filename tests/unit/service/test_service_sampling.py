@@ -270,3 +270,14 @@ def test_a_numbered_list_sorted_by_what_is_not_unique_cannot_be_verified() -> No
     ordered = replace(STREAM, order=Order(by=(("updated_at",),)))
 
     assert order_finding(ordered, taken(page(0, [1, 2]))).grade == "warning"
+
+
+def test_one_page_is_the_whole_list_where_it_holds_a_row() -> None:
+    """`one page holds all 0 rows` was praise for a filter that let nothing through."""
+    found = [page_two(STREAM, taken(page(0, ids))) for ids in ([], [1], [1, 2])]
+
+    assert [(one.grade, one.text) for one in found] == [
+        ("warning", "no row came: nothing can be told of the paging"),
+        ("ok", "one page holds the only row"),
+        ("ok", "one page holds all 2 rows"),
+    ]
