@@ -194,6 +194,7 @@ def test_a_server_that_is_not_there_is_told_in_one_line(lite) -> None:
 
     assert done.code == 4
     assert "the server could not be reached" in done.out
+    assert done.out.splitlines()[-1] == "  1 problem, 0 warnings, exit 4"
     assert "Traceback" not in done.err
 
 

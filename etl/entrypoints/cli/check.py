@@ -44,7 +44,8 @@ def check(
         objects = [_object(session, fact) for fact in facts]
         session.data_object({"problems": problems, "warnings": warnings, "exit_code": code, "facts": objects})
     else:
-        session.data(f"  {several(problems, 'problem')}, {several(warnings, 'warning')}")
+        ended = f", exit {code}" if code else ""
+        session.data(f"  {several(problems, 'problem')}, {several(warnings, 'warning')}{ended}")
     return code
 
 
