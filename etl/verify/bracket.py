@@ -5,7 +5,8 @@ can shift it back. So when that row is the same, no rank before it changed, and 
 order, by any number of requests, lost nothing.
 
 Past their end some servers answer the last page again, or the first. Rows never move up in such an order, so what
-repeats a lower page is no page of its own, and as good as empty.
+repeats a lower page is no page of its own, and as good as empty. The closing look may meet such an answer as well: when
+exactly a page of rows was deleted, the page before has the same first row. So it has to tell a total that reaches it.
 """
 
 from __future__ import annotations
@@ -123,9 +124,18 @@ class Bracket:
         request, before = self._opener
         if before.first_key is None or before.first_key != self._closer.first_key:
             return False
+        if not _is_within_the_list(request, self._closer):
+            return False
         return before.count < request.stride or self._tail_is_empty is True
 
     def _reason(self) -> str:
         if self._is_backward:
             return "read backwards, one page after the other"
         return "bracket: the last page began with the same row before and after all others"
+
+
+def _is_within_the_list(request: PageRequest, facts: PageFacts) -> bool:
+    """Whether the totals that came with an answer reach its page; one without totals may be of any page."""
+    if facts.total_rows is not None:
+        return facts.total_rows > request.ordinal * request.stride
+    return facts.total_pages is not None and facts.total_pages > request.ordinal

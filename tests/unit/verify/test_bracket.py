@@ -25,22 +25,29 @@ STREAM = Stream(
 )
 
 
-def read(rows: int, total: int, past_end: str = "empty") -> tuple[Judgement, set[int], list[str]]:
-    """A quiet list that holds `rows` and tells `total`, read until nothing is asked for any more."""
+def read(
+    rows: int, total: int, past_end: str = "empty", loses_a_page_after: int | None = None, *, told_first: bool = False
+) -> tuple[Judgement, set[int], list[str]]:
+    """A list that holds `rows` and tells `total`, read until nothing is asked for any more.
+
+    Quiet, unless its first ten rows are deleted after some answers.
+    """
     pages, proof, keys, asked = strategy(STREAM), prove(STREAM, Window()), set[int](), []
 
     def answer(request: PageRequest) -> PageFacts:
         assert request.page is not None
+        there = range(10 if loses_a_page_after is not None and len(asked) >= loses_a_page_after else 0, rows)
         page = request.page
-        if page * 10 >= rows:
-            page = {"empty": page, "last": (rows - 1) // 10, "first": 0}[past_end]
-        found = list(range(page * 10, min(page * 10 + 10, rows)))
+        if page * 10 >= len(there):
+            page = {"empty": page, "last": (len(there) - 1) // 10, "first": 0}[past_end]
+        found = list(there[page * 10 : page * 10 + 10])
         keys.update(found)
         asked.append(request.position)
         digests = b"".join(key.to_bytes(8, "big") for key in found)
         first = str(found[0]) if found else None
+        told = None if told_first and request.ordinal else total - there.start
         return PageFacts(
-            count=len(found), first_key=first, key_digests=digests, digest=digests[:8] or b"-", total_rows=total
+            count=len(found), first_key=first, key_digests=digests, digest=digests[:8] or b"-", total_rows=told
         )
 
     open_requests = [pages.first(Window())]
@@ -66,6 +73,24 @@ def _in_pass(page: PageRequest, like: PageRequest) -> PageRequest:
     from dataclasses import replace
 
     return replace(page, attempt=like.attempt, purpose=like.purpose)
+
+
+@pytest.mark.parametrize("past_end", ["last", "first", "empty"])
+@pytest.mark.parametrize("after", range(1, 9))
+def test_a_page_of_rows_deleted_on_a_server_that_repeats_its_last_page(past_end: str, after: int) -> None:
+    """The last page became the one before it and came again past the end, with the first row it had: a row was lost."""
+    judgement, keys, _ = read(57, 57, past_end, loses_a_page_after=after)
+
+    assert judgement.verdict is Verdict.VERIFIED
+    assert keys >= set(range(10, 57))
+
+
+def test_a_total_that_only_the_first_page_tells_is_no_bracket() -> None:
+    """Nothing says that the closing look met the last page and not a repetition: the pass backwards is the proof."""
+    judgement, keys, _ = read(57, 57, told_first=True)
+
+    assert judgement == Judgement(verdict=Verdict.VERIFIED, reason="read backwards, one page after the other")
+    assert keys == set(range(57))
 
 
 @pytest.mark.parametrize("rows", [11, 15, 20, 57, 60])
