@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,13 @@ def _sqlite_engine(address: Address, busy_timeout_s: float, *, size: int, begin:
         # By the driver itself: SQLAlchemy's way makes and closes a cursor, and each step visits the driver's thread.
         adapted: Any = connection.connection.dbapi_connection
         adapted.run_async(lambda driver: driver.execute_fetchall(begin))
+
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def _let_go(adapted: Any, _record: object, _error: object) -> None:
+        # SQLAlchemy closes a connection whose statement was cancelled, in its transaction. As long as somebody holds
+        # the error, and with it the cursor, SQLite keeps a closed connection alive, its lock on the file included.
+        with suppress(sqlite3.Error, ValueError):  # it is gone already
+            adapted.run_async(lambda driver: driver.rollback())
 
     return engine
 

@@ -72,6 +72,33 @@ async def test_cancellation_rolls_back_and_leaves_the_lane_usable(database):
     assert await numbers(database) == [2]
 
 
+async def test_a_statement_that_was_cancelled_gives_its_lock_back(database):
+    """An interrupted run could not be ended: whoever kept the error kept a cursor, and with it SQLite's lock."""
+    inside = asyncio.Event()
+
+    async def write():
+        async with database.write("lane") as connection:
+            await connection.execute(text("INSERT INTO t VALUES (1)"))
+            inside.set()
+            await connection.execute(
+                text(
+                    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500000) "
+                    "SELECT max(i) FROM n UNION ALL SELECT 2"
+                )
+            )
+
+    task = asyncio.ensure_future(write())
+    await inside.wait()
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError) as kept:
+        await task
+    async with database.write("lane") as connection:
+        await connection.execute(text("INSERT INTO t VALUES (2)"))
+    assert await numbers(database) == [2]
+    assert kept.value.__traceback__ is not None
+
+
 async def test_a_commit_that_was_sent_is_not_torn_by_cancellation(database, monkeypatch):
     """The cancellation is raised after the outcome is known."""
     from sqlalchemy.ext.asyncio import AsyncTransaction
