@@ -41,7 +41,7 @@ def test_a_view_on_a_column_that_has_to_widen(filled: Hostile) -> None:
     if not filled.is_lite:
         assert done.code == 6
         assert "view mine" in done.json["streams"][0]["reason"]
-        assert "Drop the view" in done.err
+        assert "hint  drop the view" in done.err
         assert filled.project.rows("SELECT * FROM mine") == [(1, 1)]
         filled.project.write("DROP VIEW mine")
         done = filled.sync()
@@ -60,7 +60,7 @@ def test_a_column_that_was_dropped(filled: Hostile) -> None:
         assert done.code == 6
         assert "has lost a column" in done.json["streams"][0]["reason"]
         assert "name" in done.json["streams"][0]["reason"]
-        assert "Add it back" in done.err
+        assert "hint  add it back" in done.err
         assert filled.project.rows("SELECT id, size FROM api_things") == [(1, 1)]
 
     filled.project.write("ALTER TABLE api_things ADD COLUMN name text")
