@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
-from datetime import datetime
 
 from sqlalchemy import insert, literal, select, update
 from sqlalchemy import table as sql_table
@@ -22,13 +21,13 @@ from etl.model.instants import Cursor, CursorKind
 from etl.model.run import Counts, RunKind, RunStatus, RunTrigger
 from etl.ports import Clock
 from etl.runs import generation, ledger_sums, stale
-from etl.runs.coverage import extend
+from etl.runs.conclusion import conclude, give_up, has_ended
 from etl.runs.cursors import cursor_text, new_run_id
 from etl.runs.generation import OpenGeneration
-from etl.runs.lease import check_token, release
+from etl.runs.lease import check_token
 from etl.runs.ledger import StreamLedger
 from etl.runs.stream_run import Ending, Finished, Removal, StreamRun
-from etl.runs.watermark import Watermark, advance, load, lowest, show, store
+from etl.runs.watermark import Watermark, load, lowest, show
 
 __all__ = ["Ending", "Finished", "OpenGeneration", "RunStore", "StreamRun"]
 
@@ -115,33 +114,30 @@ class RunStore:
             found = await generation.find(connection, stream, kind, fingerprint, now) if resume else None
             if found is not None and (found.since, found.until) != (cursor_text(since), cursor_text(until)):
                 found = None
-            new = f"{run_id}/again" if again else run_id
+            name = f"{run_id}/again" if again else run_id
             marks = await load(connection, stream)
             before = lowest(marks)
-            added = await connection.execute(
-                insert(state.run_streams)
-                .values(
-                    run_id=run_id,
-                    stream=stream,
-                    table_name=table,
-                    kind=kind.value,
-                    generation=new if found is None else found.generation,
-                    fingerprint=fingerprint,
-                    token=token,
-                    status=RunStatus.RUNNING.value,
-                    since=cursor_text(since),
-                    until=cursor_text(until),
-                    watermark_before=None if before is None else show(before.value, before.kind),
-                    started_at=now,
-                )
-                .returning(state.run_streams.c.ordinal)
+            ordinal = await _add_line(
+                connection,
+                run_id=run_id,
+                stream=stream,
+                table_name=table,
+                kind=kind.value,
+                generation=name if found is None else found.generation,
+                fingerprint=fingerprint,
+                token=token,
+                status=RunStatus.RUNNING.value,
+                since=cursor_text(since),
+                until=cursor_text(until),
+                watermark_before=None if before is None else show(before.value, before.kind),
+                started_at=now,
             )
             return StreamRun(
                 run_id=run_id,
-                ordinal=added.scalar_one(),
+                ordinal=ordinal,
                 stream=stream,
                 kind=kind,
-                generation=new if found is None else found.generation,
+                generation=name if found is None else found.generation,
                 resumed=found is not None,
                 token=token,
                 cursor_kind=cursor_kind,
@@ -208,18 +204,9 @@ class RunStore:
         """
 
         async def work(connection: AsyncConnection) -> Finished:
-            await check_token(connection, run.stream, run.token)
-            now = self._clock.now()
-            if removal is not None:
-                await removal(connection, now)
-            marks = await self._move(connection, run, ending, now)
-            if ending.read:
-                await extend(connection, run.stream, run.cursor_kind, ending.read, ordinal=run.ordinal, now=now)
-            if ending.status not in generation.OPEN:
-                await generation.drop_digests(connection, run.stream, run.generation)
-            return await self._end(connection, run, ending, marks, now)
+            return await conclude(connection, run, ending, removal, self._clock.now())
 
-        finished = await self._database.transact(work, settled=lambda connection: _has_ended(connection, run.ordinal))
+        finished = await self._database.transact(work, settled=lambda connection: has_ended(connection, run.ordinal))
         await ledger_sums.make_durable(self._database)
         return finished
 
@@ -232,14 +219,9 @@ class RunStore:
         """
 
         async def work(connection: AsyncConnection) -> Finished:
-            marks = await load(connection, run.stream)
-            if await _is_concluded(connection, run.ordinal):
-                mark = lowest(marks)
-                counts = await ledger_sums.counts(connection, run.ordinal)
-                return Finished(counts=counts, watermark=None if mark is None else show(mark.value, mark.kind))
-            return await self._end(connection, run, ending, marks, self._clock.now())
+            return await give_up(connection, run, ending, self._clock.now())
 
-        return await self._database.transact(work, settled=lambda connection: _has_ended(connection, run.ordinal))
+        return await self._database.transact(work, settled=lambda connection: has_ended(connection, run.ordinal))
 
     async def skip(
         self,
@@ -257,77 +239,30 @@ class RunStore:
         now = self._clock.now()
 
         async def work(connection: AsyncConnection) -> None:
-            await connection.execute(
-                insert(state.run_streams).values(
-                    run_id=run_id,
-                    stream=stream,
-                    table_name=table,
-                    kind=kind.value,
-                    generation=run_id,
-                    fingerprint="",
-                    status=status.value,
-                    exit_code=exit_code,
-                    error_code=error_code,
-                    reason=reason,
-                    started_at=now,
-                    finished_at=now,
-                    seconds=0.0,
-                )
+            await _add_line(
+                connection,
+                run_id=run_id,
+                stream=stream,
+                table_name=table,
+                kind=kind.value,
+                generation=run_id,
+                fingerprint="",
+                status=status.value,
+                exit_code=exit_code,
+                error_code=error_code,
+                reason=reason,
+                started_at=now,
+                finished_at=now,
+                seconds=0.0,
             )
 
         await self._database.transact(work, settled=lambda connection: _has_begun(connection, run_id, stream, token=0))
 
-    async def _move(
-        self, connection: AsyncConnection, run: StreamRun, ending: Ending, now: datetime
-    ) -> Mapping[str, Watermark]:
-        """Apply the steps to the watermarks as they are now; the watermarks afterwards."""
-        marks = await load(connection, run.stream)
-        if not ending.steps:
-            return marks
-        bound = ending.upper_bound or now
-        if run.resumed:
-            bound = min(bound, await ledger_sums.first_answer(connection, run.stream, run.generation) or bound)
-        moved: dict[str, tuple[CursorKind, Cursor]] = {}
-        for step in ending.steps:
-            mark = marks.get(step.member)
-            value = advance(step, None if mark is None else mark.value, bound)
-            if value is not None:
-                moved[step.member] = (step.kind, value)
-        await store(connection, run.stream, moved, ordinal=run.ordinal, now=now)
-        return await load(connection, run.stream)
 
-    async def _end(
-        self,
-        connection: AsyncConnection,
-        run: StreamRun,
-        ending: Ending,
-        marks: Mapping[str, Watermark],
-        now: datetime,
-    ) -> Finished:
-        counts = ending.counts or await ledger_sums.counts(connection, run.ordinal, deleted=ending.deleted)
-        mark = lowest(marks, [step.member for step in ending.steps])
-        table = state.run_streams
-        await connection.execute(
-            update(table)
-            .where(table.c.ordinal == run.ordinal)
-            .values(
-                status=ending.status.value,
-                verdict=None if ending.verdict is None else ending.verdict.value,
-                reason=ending.reason,
-                hint=ending.hint,
-                error_code=ending.error_code,
-                exit_code=ending.exit_code,
-                upper_bound=ending.upper_bound,
-                total_rows=ending.total_rows,
-                members=ending.members or None,
-                watermark_after=None if mark is None else show(mark.value, mark.kind),
-                finished_at=now,
-                seconds=ending.seconds,
-                **ledger_sums.columns(counts),
-            )
-        )
-        await release(connection, run.stream, run.token)
-        return Finished(counts=counts, watermark=None if mark is None else show(mark.value, mark.kind))
+async def _add_line(connection: AsyncConnection, **values: object) -> int:
+    """A stream's line of a run; its ordinal."""
+    table = state.run_streams
+    return int((await connection.execute(insert(table).values(**values).returning(table.c.ordinal))).scalar_one())
 
 
 async def _exists(connection: AsyncConnection, run_id: str) -> bool:
@@ -340,15 +275,3 @@ async def _has_begun(connection: AsyncConnection, run_id: str, stream: str, toke
     table = state.run_streams
     query = select(table.c.ordinal).where(table.c.run_id == run_id, table.c.stream == stream, table.c.token == token)
     return (await connection.execute(query)).first() is not None
-
-
-async def _has_ended(connection: AsyncConnection, ordinal: int) -> bool:
-    table = state.run_streams
-    status = (await connection.execute(select(table.c.status).where(table.c.ordinal == ordinal))).scalar()
-    return status not in (None, RunStatus.RUNNING.value)
-
-
-async def _is_concluded(connection: AsyncConnection, ordinal: int) -> bool:
-    table = state.run_streams
-    status = (await connection.execute(select(table.c.status).where(table.c.ordinal == ordinal))).scalar()
-    return status in (RunStatus.SUCCEEDED.value, RunStatus.INCOMPLETE.value)

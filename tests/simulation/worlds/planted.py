@@ -13,6 +13,7 @@ from typing import Any
 from unittest.mock import patch
 
 import etl.load.merge
+import etl.runs.conclusion
 import etl.runs.ledger
 import etl.runs.store
 import etl.service.deletes
@@ -108,7 +109,11 @@ def _exclusive() -> tuple[Patch, ...]:
 def _no_token() -> tuple[Patch, ...]:
     async def check(*_: object) -> None: ...
 
-    return ((etl.runs.ledger, "check_token", check), (etl.runs.store, "check_token", check))
+    return (
+        (etl.runs.ledger, "check_token", check),
+        (etl.runs.store, "check_token", check),
+        (etl.runs.conclusion, "check_token", check),
+    )
 
 
 def _ledger_first() -> tuple[Patch, ...]:
@@ -151,13 +156,13 @@ def _tail_unseen() -> tuple[Patch, ...]:
 
 def _advance(change: Callable[[Any, Any], tuple[Any, Any]]) -> Callable[[], tuple[Patch, ...]]:
     def patches() -> tuple[Patch, ...]:
-        real = etl.runs.store.advance
+        real = etl.runs.conclusion.advance
 
         def advance(step: Any, current: Any, upper_bound: Any) -> Any:
             step, upper_bound = change(step, upper_bound)
             return real(step, current, upper_bound)
 
-        return ((etl.runs.store, "advance", advance),)
+        return ((etl.runs.conclusion, "advance", advance),)
 
     return patches
 
