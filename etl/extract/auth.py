@@ -17,6 +17,8 @@ class Signer:
     """
 
     def __init__(self, auth: Auth, secret_params: Sequence[tuple[str, str]] = ()) -> None:
+        self.auth = auth
+        self.secret_params = tuple(secret_params)
         self._headers = _headers(auth)
         self._fetches_token = auth.kind == "oauth2"
         params = (*(auth.pairs if auth.kind == "query" else ()), *secret_params)

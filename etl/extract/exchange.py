@@ -17,7 +17,7 @@ from urllib.parse import urljoin
 
 import httpx
 
-from etl.errors import ForeignHost, MalformedPage, RequestRefused, SourceFailed, SourceUnavailable
+from etl.errors import AuthRefused, ForeignHost, MalformedPage, RequestRefused, SourceFailed, SourceUnavailable
 from etl.extract.auth import Signer
 from etl.extract.body import read_body
 from etl.extract.headers import encoded, with_defaults
@@ -26,16 +26,17 @@ from etl.extract.links import link_targets
 from etl.extract.oauth2 import Tokens
 from etl.extract.origins import Origins
 from etl.extract.outage import Outage
+from etl.extract.refused import elsewhere, origin_told
 from etl.extract.request import Outgoing
 from etl.extract.retry import http_date, quota_of, refusal
 from etl.extract.signing_hook import SigningHook
+from etl.extract.spelling import Speller
 from etl.extract.transport import failure_words, is_dead_connection, read_headers, split_target
 from etl.hooks import Request
 from etl.model.events import QuotaSeen
 from etl.model.page import Response
 from etl.model.secret import Redactor
 from etl.model.source import Source
-from etl.model.spelled import SpelledRequest
 from etl.ports import Clock, Listener
 
 _REDIRECTS: Final = 5
@@ -86,6 +87,8 @@ class Exchange:
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
+        self._speller = Speller(wiring.source, wiring.signer, wiring.origins, wiring.redactor)
+        self.spelled = self._speller.spelled
         # The same for nearly every request of a stream, and parsing them is what a request costs most.
         self._origin = lru_cache(maxsize=8)(httpx.URL)
         self._sent = lru_cache(maxsize=8)(self._sent_headers)
@@ -93,19 +96,6 @@ class Exchange:
     def address(self, url: str) -> str:
         """A URL as it may be shown and stored."""
         return self._wiring.redactor(self._wiring.signer.unsigned(url))
-
-    def spelled(self, outgoing: Outgoing) -> SpelledRequest:
-        """The request as it would be sent, every credential masked."""
-        wiring = self._wiring
-        own = wiring.origins.is_own(outgoing.url)
-        url, query = self.address(outgoing.url), wiring.signer.masked_query if own else ""
-        headers = with_defaults((*outgoing.headers, *wiring.signer.masked_headers) if own else ())
-        return SpelledRequest(
-            method=outgoing.method,
-            url=f"{url}{'&' if '?' in url else '?'}{query}" if query else url,
-            headers=tuple((name, wiring.redactor(value)) for name, value in headers),
-            body=wiring.redactor((outgoing.content or b"").decode("utf-8", "replace")),
-        )
 
     async def answer(self, outgoing: Outgoing, seq: int, authorization: str = "") -> Response:
         """One answer below 300, or 304 where the request asked for it; redirects within the source followed.
@@ -232,7 +222,8 @@ class Exchange:
     def _judge(self, outgoing: Outgoing, status: int, headers: Mapping[str, str], body: bytes) -> None:
         """Raises what an answer that is no page means."""
         if status >= 400:
-            raise refusal(self._label(outgoing), status, headers, self._excerpt(body), self._wiring.clock.now())
+            error = refusal(self._label(outgoing), status, headers, self._excerpt(body), self._wiring.clock.now())
+            raise self._origin_told(error, outgoing, headers) if isinstance(error, AuthRefused) else error
         if status == HTTPStatus.NOT_MODIFIED and outgoing.is_conditional and self._wiring.origins.is_own(outgoing.url):
             return  # elsewhere the condition was not sent
         if status not in _BRINGS_A_PAGE and not (outgoing.method == "HEAD" and status < 300):
@@ -246,6 +237,12 @@ class Exchange:
                 hint="a login or error page: look at auth and base_url",
                 reason="not-json",
             )
+
+    def _origin_told(self, refused: AuthRefused, outgoing: Outgoing, headers: Mapping[str, str]) -> AuthRefused:
+        wiring = self._wiring
+        if not wiring.origins.is_own(outgoing.url):
+            return elsewhere(refused)
+        return origin_told(refused, wiring.source, self._speller.sent(outgoing), headers.get("www-authenticate", ""))
 
     def _look_at_quota(self, headers: Mapping[str, str], number: int) -> None:
         """Stop before the server has to say no. A pause that no run waits for is left to the answer after this one."""

@@ -99,7 +99,10 @@ def tokens_of(
     if oauth2 is None:
         return None
     timeout_s = source.limits.timeout.total_seconds()
-    endpoint = TokenEndpoint(source.name, oauth2, transport, clock=clock, redactor=redactor, timeout_s=timeout_s)
+    credentials = source.auth.credentials
+    endpoint = TokenEndpoint(
+        source.name, oauth2, credentials, transport, clock=clock, redactor=redactor, timeout_s=timeout_s
+    )
     kept = None
     if oauth2.grant == "refresh_token":
         kept = KeptToken(folder, source.name, oauth2.refresh_token, clock=clock, redactor=redactor)

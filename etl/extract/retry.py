@@ -114,9 +114,7 @@ def refusal(label: str, status: int, headers: Mapping[str, str], excerpt: str, n
     if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return SourceUnavailable(what, why=why, hint=_ITS_OWN, reason=str(status), retry_after_s=wait)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        refused = AuthRefused(
-            what, why=why, hint="look at `auth` of this source: is the secret set, valid, and allowed to read this?"
-        )
+        refused = AuthRefused(what, why=why)
         refused.status = status
         return refused
     return RequestRefused(what, status=status, why=why, hint=_HINTS.get(status, ""))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote_plus, urlencode
@@ -21,6 +21,7 @@ from etl.errors import AuthRefused, SourceUnavailable, TryAgain
 from etl.extract.body import read_body
 from etl.extract.retry import refusal
 from etl.extract.transport import failure_words, read_headers, split_target
+from etl.model.credential import Credential, told_origins
 from etl.model.secret import Redactor
 from etl.model.source import OAuth2
 from etl.ports import Clock
@@ -55,6 +56,7 @@ class TokenEndpoint:
         self,
         source: str,
         oauth2: OAuth2,
+        credentials: Iterable[Credential],
         transport: httpx.AsyncBaseTransport,
         *,
         clock: Clock,
@@ -63,6 +65,7 @@ class TokenEndpoint:
     ) -> None:
         self._source = source
         self._oauth2 = oauth2
+        self._credentials = tuple(credentials)
         self._transport = transport
         self._clock = clock
         self._redactor = redactor
@@ -96,9 +99,10 @@ class TokenEndpoint:
         except TimeoutError:
             raise SourceUnavailable(f"{self._label}: no answer in {self._timeout_s:g} s", reason="timeout") from None
         told = _members(body)
+        origins = self._origins(refresh_token)
         if status >= 400 or "error" in told:
-            raise self._refused(status, headers, told)
-        return self._granted(status, told)
+            raise self._refused(status, headers, told, origins)
+        return self._granted(status, told, origins)
 
     def _form(self, refresh_token: str, style: str) -> dict[str, str]:
         asked = self._oauth2
@@ -140,11 +144,12 @@ class TokenEndpoint:
             why = self._redactor(str(error))[:_EXCERPT]
             raise SourceUnavailable(f"{self._label}: {words}", why=why, reason=reason) from error
 
-    def _granted(self, status: int, told: Mapping[str, object]) -> Grant:
+    def _granted(self, status: int, told: Mapping[str, object], origins: str) -> Grant:
         token, lifetime = told.get("access_token"), told.get("expires_in")
         if status >= 300 or not isinstance(token, str) or not token.isprintable() or not token:
             raise AuthRefused(
                 f"{self._label} answered {status} without an access token",
+                why=origins,
                 hint="is token_url the endpoint that issues tokens, and not a page about it?",
             )
         rotated = told.get("refresh_token")
@@ -155,9 +160,10 @@ class TokenEndpoint:
             refresh_token=rotated if isinstance(rotated, str) else "",
         )
 
-    def _refused(self, status: int, headers: Mapping[str, str], told: Mapping[str, object]) -> Exception:
+    def _refused(self, status: int, headers: Mapping[str, str], told: Mapping[str, object], origins: str) -> Exception:
         code, description = str(told.get("error", "")), str(told.get("error_description", ""))
         why = self._redactor(": ".join(text for text in (code, " ".join(description.split())) if text))[:_EXCERPT]
+        why = "; ".join(filter(None, (why, origins)))
         error = refusal(self._label, max(status, 400), headers, "", self._clock.now())
         if isinstance(error, TryAgain):
             return error
@@ -167,6 +173,13 @@ class TokenEndpoint:
             hint=_HINTS.get(code, "look at `auth.oauth2` of this source, and at what the API allows this client"),
         )
         return _Unidentified(refused) if status in (400, 401) and code in _UNKNOWN_CLIENT else refused
+
+    def _origins(self, refresh_token: str) -> str:
+        """Where the client's credentials came from; a rotated refresh token came from the endpoint itself."""
+        rotated = refresh_token != self._oauth2.refresh_token
+        kept = [one for one in self._credentials if not (rotated and one.name == "refresh_token")]
+        given = "refresh_token is one that the endpoint gave before" if rotated else ""
+        return ", ".join(filter(None, (told_origins(kept), given)))
 
     @property
     def _label(self) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import json
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 from urllib.parse import quote, quote_plus
+
+from etl.model.credential import Spelled, Variable
 
 MASK: Final = "***"
 _SHORTEST: Final = 4
@@ -19,10 +21,12 @@ _FETCHED: Final = 256
 class Redactor:
     """Masks every known secret in a text, in the forms it may take on its way: plain, URL-, base64- and JSON-encoded.
 
-    Longest first: a secret inside a longer one must not leave the rest of it standing.
+    Longest first: a secret inside a longer one must not leave the rest of it standing. `variables` are those that hold
+    one of the secrets, by its text, for `spelled`.
     """
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, secrets: Iterable[str] = (), variables: Mapping[str, Variable] | None = None) -> None:
+        self._variables = {text: found for text, found in (variables or {}).items() if len(text) >= _SHORTEST}
         self._lasting: set[str] = set()
         self._fetched: deque[str] = deque(maxlen=_FETCHED)
         self._forms: tuple[str, ...] = ()
@@ -44,11 +48,31 @@ class Redactor:
                 text = text.replace(form, MASK)
         return text
 
+    def spelled(self, text: str) -> Spelled:
+        """The text with variables in the place of their values; masked where a secret stands in another spelling."""
+        pieces: Spelled = (text,) if text else ()
+        for form in sorted({*self._forms, *self._variables}, key=len, reverse=True):
+            if form in text:
+                instead = self._variables.get(form, MASK)
+                pieces = tuple(found for piece in pieces for found in _replaced(piece, form, instead))
+        return pieces
+
     def __repr__(self) -> str:
         return f"Redactor({len(self._forms)} forms)"
 
     def _sort(self) -> None:
         self._forms = tuple(sorted(self._lasting | _forms(self._fetched), key=len, reverse=True))
+
+
+def _replaced(piece: str | Variable, form: str, instead: str | Variable) -> Iterator[str | Variable]:
+    if isinstance(piece, Variable):
+        yield piece
+        return
+    for count, kept in enumerate(piece.split(form)):
+        if count:
+            yield instead
+        if kept:
+            yield kept
 
 
 def _forms(secrets: Iterable[str]) -> set[str]:

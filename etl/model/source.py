@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
+from etl.model.credential import Credential
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuth2:
@@ -34,13 +36,15 @@ class Auth:
 
     `kind` and the meaning of `values`: `none`; `bearer` (token); `basic` (user, password).
     `header` and `query` use `pairs` of name and value; `oauth2` has its own. `hook`: the name of a function, and what
-    it is given as `pairs`.
+    it is given as `pairs`. `credentials` tell where all of these came from; `place` is the file and line of the key.
     """
 
     kind: Literal["none", "bearer", "header", "query", "basic", "oauth2", "hook"] = "none"
     values: tuple[str, ...] = field(default=(), repr=False)
     pairs: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     oauth2: OAuth2 | None = None
+    credentials: tuple[Credential, ...] = field(default=(), repr=False, compare=False)
+    place: str = field(default="", repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

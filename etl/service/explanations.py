@@ -60,8 +60,9 @@ _ALL: Final = (
             "the API wants another header than the one under `auth`",
         ),
         (
-            "`etl check SEL` tells which variables are set, their length and first characters",
-            "`etl preview SEL --curl` prints the request, to be compared with the API's documentation",
+            "read the message: it names the variable that was sent, its length, and the line of `auth`",
+            "without `auth`, add the line that the hint names",
+            "`etl preview SEL --curl` prints the request to be pasted, and compared with the API's documentation",
             "renew the token, then `etl sync --failed`",
         ),
     ),

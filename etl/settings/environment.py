@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from etl.errors import ConfigError, Problem
+from etl.model.credential import Variable, characters, oddity_of
 
 _VARIABLE: Final = re.compile(r"\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})?")
 _LINE: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
@@ -22,16 +23,20 @@ _LONG: Final = 20
 """Of shorter values four characters would be too large a part."""
 
 
+_NOTHING: Final[Mapping[str, str]] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A part of a text.
 
     `kind`: `written` in the file, `filled` from the environment, the `default` that stands in the file, or `missing`
-    (`text` is then the variable's name).
+    (`text` is then the variable's name). `name` is the variable's, empty for what is written.
     """
 
     text: str
     kind: Literal["written", "filled", "default", "missing"] = "written"
+    name: str = ""
 
 
 class Environment:
@@ -40,10 +45,12 @@ class Environment:
     An empty variable counts as absent. `NAME` wins over `NAME_FILE`, the environment over `.env`.
     """
 
-    def __init__(self, environ: Mapping[str, str], base: Path) -> None:
+    def __init__(self, environ: Mapping[str, str], base: Path, env_files: Mapping[str, str] = _NOTHING) -> None:
         self._environ = environ
         self._base = base
+        self._env_files = env_files
         self._found: dict[str, str] = {}
+        self._missing: set[str] = set()
 
     @classmethod
     def beside(cls, config: Path, environ: Mapping[str, str]) -> Environment:
@@ -52,8 +59,11 @@ class Environment:
         Raises ConfigError for one that cannot be read.
         """
         folder = config.resolve()
-        files = {**_env_file(folder.parent / ".env"), **_env_file(folder / ".env")}
-        return cls({**files, **{name: value for name, value in environ.items() if value}}, folder.parent)
+        far, near = _env_file(folder.parent / ".env"), _env_file(folder / ".env")
+        given = {name: value for name, value in environ.items() if value}
+        places = {**dict.fromkeys(far, str(config.parent / ".env")), **dict.fromkeys(near, str(config / ".env"))}
+        places = {name: place for name, place in places.items() if name not in given}
+        return cls({**far, **near, **given}, folder.parent, places)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -64,6 +74,27 @@ class Environment:
     def described(self) -> Mapping[str, str]:
         """What may be told of the variables given away: the length, and four characters where enough stays hidden."""
         return {name: _described(value) for name, value in sorted(self._found.items())}
+
+    @property
+    def by_text(self) -> Mapping[str, Variable]:
+        """The variables by what stands in their place in a request: a value, or `${NAME}` where nobody set it."""
+        found = {value: self.variable(name) for name, value in self._found.items()}
+        for name in self._missing:
+            found |= dict.fromkeys((f"${{{name}}}", f"%24%7B{name}%7D"), self.variable(name))
+        return found
+
+    def variable(self, name: str, default: str | None = None) -> Variable:
+        """Where a variable that was looked up came from, without its value."""
+        value = self._found.get(name)
+        if value is None:
+            return Variable(name=name, default=default)
+        odd = oddity_of(value)
+        if self._environ.get(name):
+            file = self._env_files.get(name, "")
+            kind: Literal["env_file", "environment"] = "env_file" if file else "environment"
+            return Variable(name=name, length=len(value), file=file, kind=kind, oddity=odd)
+        file = self._environ.get(f"{name}_FILE", "")
+        return Variable(name=name, length=len(value), file=str(self._base / file), kind="own_file", oddity=odd)
 
     def lookup(self, name: str) -> str | None:
         """The value of a variable, None when neither it nor its file is there. Raises ValueError for a bad file."""
@@ -89,8 +120,11 @@ class Environment:
     def _filled(self, name: str, default: str | None) -> Piece:
         value = self.lookup(name)
         if value is not None:
-            return Piece(value, "filled")
-        return Piece(name, "missing") if default is None else Piece(default, "default")
+            return Piece(value, "filled", name)
+        if default is not None:
+            return Piece(default, "default", name)
+        self._missing.add(name)
+        return Piece(name, "missing", name)
 
     def _from_file(self, name: str) -> str | None:
         named = self._environ.get(f"{name}_FILE")
@@ -110,7 +144,7 @@ class Environment:
 
 
 def _described(value: str) -> str:
-    length = f"{len(value)} character" + ("s" if len(value) != 1 else "")
+    length = characters(len(value))
     return f"{length}, {value[:_SHOWN]}…" if len(value) >= _LONG and value[:_SHOWN].isprintable() else length
 
 

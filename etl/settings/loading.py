@@ -84,7 +84,7 @@ class _Loading:
             project=project,
             sources=self.sources,
             streams=tuple(stream for stream, _ in self.streams),
-            redactor=Redactor((*self.desk.environment.secrets, *self.desk.secrets)),
+            redactor=Redactor((*self.desk.environment.secrets, *self.desk.secrets), self.desk.environment.by_text),
             config=config,
             variables=self.desk.environment.described,
             missing={owner: tuple(problems) for owner, problems in self.desk.missing.items()},

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
+from etl.model.credential import Credential
 from etl.model.source import Auth, OAuth2
 from etl.settings.building.desk import Texts
 from etl.settings.format.auth import AuthPart, OAuth2Part
@@ -25,6 +27,12 @@ def build_auth(part: AuthPart | str | None, texts: Texts) -> Auth:
         return Auth()
     if part.given is not None and part.hook is None:
         texts.problem(("auth", "given"), "has a meaning only beside `hook`", at_key=True)
+    place = texts.line(("auth",))
+    credentials = tuple(_credential(*written, texts, place) for written in _written(part))
+    return replace(_signing(part, texts), credentials=credentials, place=place)
+
+
+def _signing(part: AuthPart, texts: Texts) -> Auth:
     if part.hook is not None:
         return Auth(kind="hook", values=(part.hook,), pairs=_secrets(part.given or {}, "given", texts))
     if part.bearer is not None:
@@ -39,6 +47,36 @@ def build_auth(part: AuthPart | str | None, texts: Texts) -> Auth:
     if part.header is not None:
         return Auth(kind="header", pairs=_secrets(part.header, "header", texts))
     return Auth(kind="query", pairs=_secrets(part.query or {}, "query", texts))
+
+
+_Role = Literal["header", "parameter", "user", "password", "oauth2", "given"]
+
+
+def _written(part: AuthPart) -> Iterable[tuple[_Role, str, str]]:
+    """The texts that become credentials: how each is sent, under which name."""
+    if part.bearer is not None:
+        yield "header", "Authorization", f"Bearer {part.bearer}"
+    if part.basic is not None:
+        yield "user", "", part.basic[0]
+        yield "password", "", part.basic[1]
+    for name, value in (part.header or {}).items():
+        yield "header", name, value
+    for name, value in (part.query or {}).items():
+        yield "parameter", name, value
+    for name, value in (part.given or {}).items():
+        yield "given", name, value
+    if part.oauth2 is not None:
+        for name in ("client_id", "client_secret", "refresh_token"):
+            value = getattr(part.oauth2, name)
+            if value:
+                yield "oauth2", name, value
+
+
+def _credential(role: _Role, name: str, written: str, texts: Texts, place: str) -> Credential:
+    length = len(written.removeprefix("Bearer ") if name == "Authorization" else written)
+    # A user and an empty password are no secrets, and a line for a shell needs them.
+    text = texts.spelled(written) or ((written,) if role == "user" or not written else ())
+    return Credential(role=role, name=name, text=text, length=length, place=place)
 
 
 def _oauth2(part: OAuth2Part, texts: Texts) -> OAuth2:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from etl.errors import Problem
+from etl.model.credential import Spelled
 from etl.model.template import Placeholder, Template
 from etl.settings.document import Document, Path
 from etl.settings.environment import Environment, Piece, joined
@@ -78,6 +79,26 @@ class Texts:
         if not any(piece.kind in ("missing", "default") for piece in pieces):
             self._desk.secrets.append(joined(pieces))
         return self.header(text, path)
+
+    def spelled(self, text: str) -> Spelled:
+        """The text with variables in the place of their values; empty where it has none, and is a secret itself."""
+        environment = self._desk.environment
+        try:
+            pieces = environment.pieces(text)
+        except ValueError:
+            return ()  # told where it was filled
+        found = tuple(
+            environment.variable(piece.name, piece.text if piece.kind == "default" else None)
+            if piece.name
+            else piece.text
+            for piece in pieces
+        )
+        return found if any(piece.name for piece in pieces) else ()
+
+    def line(self, path: Path) -> str:
+        """File and line of a key, as messages name a place."""
+        found = self._place.problem(path, "", at_key=True)
+        return f"{found.file}:{found.line}"
 
     def hide(self, secret: str) -> None:
         """Tell the redactor a value that is put together from others."""

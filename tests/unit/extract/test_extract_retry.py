@@ -108,13 +108,12 @@ def test_statuses_fall_into_three_groups(status, headers, kind):
     assert str(status) in error.what
 
 
-def test_a_refusal_names_the_answer_and_a_hint():
-    """What happened, the first words of the body, what to do."""
+def test_a_refusal_names_the_answer():
+    """What happened, and the first words of the body; who sent the credentials knows what to do."""
     error = refusal("GET https://api.test/x", 401, {}, "bad token", NOW)
 
     assert error.what == "GET https://api.test/x answered 401 Unauthorized"
     assert "bad token" in error.why
-    assert "auth" in error.hint
 
 
 def test_what_a_person_can_do_differs_between_trouble_and_a_limit():

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
-
 import pytest
 
 from etl.extract.auth import Signer
 from etl.model.source import Auth
-from etl.model.spelled import SpelledRequest
 
 
 @pytest.mark.parametrize(
@@ -31,19 +28,3 @@ def test_the_credentials_of_a_header_are_masked_whatever_the_redactor_knows(
 def test_the_credentials_of_a_query_are_masked() -> None:
     """Only their names are shown."""
     assert Signer(Auth(kind="query", pairs=(("api key", "s3cret"),))).masked_query == "api%20key=***"
-
-
-def test_a_request_for_a_shell_survives_the_shell() -> None:
-    """Brackets, ampersands and quotes arrive as they are."""
-    request = SpelledRequest(
-        method="POST",
-        url="https://api.test/things?filter[a]=1&b=it's",
-        headers=(("X-Key", "***"), ("User-Agent", "everypage"), ("Content-Type", "application/json")),
-        body='{"query": "{ me }"}',
-    )
-
-    assert shlex.split(request.curl) == [
-        "curl", "--globoff", "--compressed", "--request", "POST", "--header", "X-Key: ***",
-        "--header", "Content-Type: application/json", "--data-raw", '{"query": "{ me }"}',
-        "https://api.test/things?filter[a]=1&b=it's",
-    ]  # fmt: skip
