@@ -92,30 +92,7 @@ class Backfills:
         )
 
         async def work(connection: AsyncConnection) -> None:
-            await connection.execute(
-                insert(state.backfills).values(
-                    backfill_id=plan.backfill_id,
-                    stream=stream,
-                    kind=kind.value,
-                    start=cursor_text(plan.start),
-                    end=cursor_text(plan.end),
-                    step=step,
-                    fingerprint=fingerprint,
-                    created_at=now,
-                )
-            )
-            slices = [
-                {
-                    "backfill_id": plan.backfill_id,
-                    "number": number,
-                    "start": cursor_text(start),
-                    "end": cursor_text(end),
-                    "status": PENDING,
-                    "updated_at": now,
-                }
-                for number, (start, end) in enumerate(bounds)
-            ]
-            await connection.execute(insert(state.slices), slices)
+            await _insert(connection, plan, bounds)
 
         async def is_stored(connection: AsyncConnection) -> bool:
             query = select(state.backfills.c.backfill_id).where(state.backfills.c.backfill_id == plan.backfill_id)
@@ -217,6 +194,34 @@ class Backfills:
         )
         async with self._database.read() as connection:
             return (await connection.execute(query)).scalar_one()
+
+
+async def _insert(connection: AsyncConnection, plan: Backfill, bounds: Sequence[tuple[Cursor, Cursor]]) -> None:
+    """A plan with its slices."""
+    await connection.execute(
+        insert(state.backfills).values(
+            backfill_id=plan.backfill_id,
+            stream=plan.stream,
+            kind=plan.kind.value,
+            start=cursor_text(plan.start),
+            end=cursor_text(plan.end),
+            step=plan.step,
+            fingerprint=plan.fingerprint,
+            created_at=plan.created_at,
+        )
+    )
+    slices = [
+        {
+            "backfill_id": plan.backfill_id,
+            "number": number,
+            "start": cursor_text(start),
+            "end": cursor_text(end),
+            "status": PENDING,
+            "updated_at": plan.created_at,
+        }
+        for number, (start, end) in enumerate(bounds)
+    ]
+    await connection.execute(insert(state.slices), slices)
 
 
 def _touches(one: Slice, gaps: Sequence[tuple[Cursor | None, Cursor | None]]) -> bool:
