@@ -18,6 +18,7 @@ from etl.settings.building.source import build_source
 from etl.settings.building.stream import build_stream
 from etl.settings.document import Document, Unreadable, read_document
 from etl.settings.environment import Environment
+from etl.settings.expressions import without_bad_expressions
 from etl.settings.fingerprint import fingerprint
 from etl.settings.format.limits import LimitsPart
 from etl.settings.format.project import ProjectPart
@@ -137,6 +138,9 @@ class _Loading:
         if isinstance(part, tuple):
             # What this version cannot do is told already, and may be unknown at that place besides.
             self.desk.report(*(problem for problem in part if problem.path not in refused))
+            document = without_bad_expressions(SourcePart, document)
+            data, part = _map(document.data), read_part(SourcePart, document, document.data)
+        if isinstance(part, tuple):
             return
         limits = LimitsPart.model_validate({**_map(project_defaults, "limits"), **_map(data, "limits")})
         source = build_source(name, part, limits, self.desk.at(document, name), document.file)

@@ -69,7 +69,7 @@ def near(name: str, known: Sequence[str]) -> str:
 
 
 def _problem(document: Document, at: Path, detail: ErrorDetails, schema: Mapping[str, Any]) -> Problem:
-    inner = _in_file(document, at, detail["loc"])
+    inner = in_file(document, at, detail["loc"])
     path = (*at, *inner)
     kind = detail["type"]
     if kind == "extra_forbidden":
@@ -137,7 +137,7 @@ def _value(document: Document, path: Path) -> object:
     return found
 
 
-def _in_file(document: Document, at: Path, location: tuple[int | str, ...]) -> Path:
+def in_file(document: Document, at: Path, location: tuple[int | str, ...]) -> Path:
     """The steps of an error's location that are keys of the file; branch names of unions are left out."""
     path: Path = ()
     for index, step in enumerate(location):

@@ -68,6 +68,10 @@ def read_size(value: object) -> int:
     return int(matched[1]) * int(base ** " kmg".index(unit[:1] or " "))
 
 
+class BadExpression(ValueError):
+    """The syntax of one JMESPath: what stands around it can be understood all the same."""
+
+
 def read_selector(value: object) -> Selector:
     """`header:Name`, `rel:next`, or a JMESPath whose syntax is checked here."""
     if not isinstance(value, str):
@@ -94,7 +98,7 @@ def _checked(selector: Selector) -> Selector:
         if selector.path:
             jmespath.compile(selector.path)
     except JMESPathError as error:
-        raise ValueError(f"is no valid JMESPath{_where(selector.path, error)}: {_complaint(error)}") from None
+        raise BadExpression(f"is no valid JMESPath{_where(selector.path, error)}: {_complaint(error)}") from None
     return selector
 
 

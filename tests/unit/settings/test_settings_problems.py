@@ -305,3 +305,19 @@ def test_deletes_ignore_is_no_feature(configure: Configure) -> None:
     settings = configure(shop=GOOD.replace("pages: none", "pages: none, deletes: ignore"))
 
     assert [stream.id for stream in settings.streams] == ["shop.items"]
+
+
+def test_a_wrong_jmespath_does_not_hide_the_other_mistakes_of_its_file(problems: Problems) -> None:
+    """Those that are found by building what was read: here a placeholder that nobody fills, in two streams."""
+    told = problems(
+        shop="""\
+        base_url: https://api.example.org
+        streams:
+          items: {path: "/items/{nobody}", key: id, pages: none, records: "a["}
+          orders: {path: "/orders/{nobody}", key: id, pages: {link: "b[?"}}
+        """
+    )
+
+    assert len(told) == 4
+    assert len([line for line in told if "is no valid JMESPath" in line]) == 2
+    assert len([line for line in told if "{nobody}" in line]) == 2
