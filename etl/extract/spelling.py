@@ -82,7 +82,7 @@ class Speller:
         return tuple((one.name, self._shown(one.text)) for one in self._auth.credentials if one.role == role)
 
     def _shown(self, text: Spelled) -> Spelled:
-        if not text:
+        if _is_hidden(text):
             return (MASK,)
         # What stands beside a variable is shown, unless it is a secret of its own.
         return tuple(piece if isinstance(piece, Variable) else self._redactor(piece) for piece in text)
@@ -97,8 +97,13 @@ class Speller:
             yield f"what the hook {auth.values[0]} adds is not here (auth.hook, {auth.place})"
             return
         for one in auth.credentials:
-            if not one.text and auth.oauth2 is None:
+            if _is_hidden(one.text) and auth.oauth2 is None:
                 yield f"***: {one.told}, {one.place}"
+
+
+def _is_hidden(text: Spelled) -> bool:
+    """Whether the file itself holds the credential, plainly or as the default of a variable that is not set."""
+    return not text or any(variable.default is not None for variable in variables_of((text,)))
 
 
 def _text(outgoing: Outgoing) -> str:

@@ -97,7 +97,8 @@ def _unset(variable: Variable) -> str:
     if variable.length is None:
         return f"{variable.name} is not set"
     if variable.kind == "env_file":
-        file = shlex.quote(variable.file)
+        # Without a slash a shell looks for it among the commands.
+        file = shlex.quote(variable.file if "/" in variable.file else f"./{variable.file}")
         return f"{variable.name} stands in {variable.file}; before: set -a; . {file}; set +a"
     if variable.kind == "own_file":
         return f"{variable.name} is read from a file; before: {variable.name}=$(cat {shlex.quote(variable.file)})"

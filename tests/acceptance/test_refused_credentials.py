@@ -154,13 +154,16 @@ def test_a_pasted_request_is_the_request_that_a_sync_sends(lite) -> None:
 
 
 def test_what_no_variable_holds_stays_masked_with_a_line_that_says_where_it_is(lite) -> None:
-    """A value in the file, and a token that has to be fetched."""
+    """A value in the file, plainly or as a default, and a token that has to be fetched."""
     lite.configure(behind("header", "{{header: {{X-Api-Key: placeholder}}}}"), "doors")
     written = lite.here("preview", "doors.items", "--curl").out
+    lite.configure(behind("header", '{{header: {{X-Api-Key: "${{NOBODYS:-placeholder}}"}}}}'), "doors")
+    default = lite.here("preview", "doors.items", "--curl").out
     lite.configure(behind("header", OAUTH2), "doors")
     fetched = lite.here("preview", "doors.items", "--curl", SHOP_TOKEN=SECRET).out
 
-    assert "placeholder" not in written
+    assert "placeholder" not in written + default
+    assert default.startswith("# ***: the header X-Api-Key came from the default of NOBODYS (NOBODYS is not set), ")
     assert written.startswith(
         "# ***: the header X-Api-Key stands in the configuration itself (11 characters), config/doors.yaml:2\ncurl "
     )
